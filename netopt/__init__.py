@@ -1,0 +1,1 @@
+"""Optimise over trained ReLU networks: verify, maximise and embed them with any MILP solver."""

@@ -1,0 +1,1 @@
+"""Primal heuristics: points of a domain that score well."""

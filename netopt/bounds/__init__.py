@@ -1,0 +1,1 @@
+"""Bounds of pre-activations that need no solver."""

@@ -1,0 +1,85 @@
+"""Bounds of every ReLU's pre-activation over a domain: what formulations and engines are built on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from netopt.arrays import BoolArray, FloatArray
+from netopt.errors import InputError
+
+#: The levels, loosest and fastest first.
+LEVELS = ("interval", "crown", "lp", "milp")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreactivationBounds:
+    """Sound bounds, widened by the rounding error of the float64 forward pass.
+
+    Attributes
+    ----------
+    lower, upper : name of the Relu -> (size,) float64.
+    output_lower, output_upper : (m,) bounds of the network's output.
+    level : the tightest level that went into them, one of `LEVELS`.
+    network_sha256 : the network they belong to.
+    """
+
+    lower: Mapping[str, FloatArray]
+    upper: Mapping[str, FloatArray]
+    output_lower: FloatArray
+    output_upper: FloatArray
+    level: str
+    network_sha256: str
+
+    def unstable(self, name: str) -> BoolArray:
+        """Return which neurons of a Relu can take either phase, (size,)."""
+        mask: BoolArray = (self.lower[name] < 0.0) & (self.upper[name] > 0.0)
+        return mask
+
+    @property
+    def unstable_count(self) -> int:
+        """Number of unstable neurons."""
+        return sum(int(self.unstable(name).sum()) for name in self.lower)
+
+    def save(self, path: Path) -> None:
+        """Write the bounds as ``.npz``."""
+        arrays = {f"lower/{name}": value for name, value in self.lower.items()}
+        arrays |= {f"upper/{name}": value for name, value in self.upper.items()}
+        with path.open("wb") as file:
+            np.savez_compressed(
+                file,
+                allow_pickle=False,
+                output_lower=self.output_lower,
+                output_upper=self.output_upper,
+                level=np.array(self.level),
+                network_sha256=np.array(self.network_sha256),
+                **arrays,
+            )
+
+    @classmethod
+    def load(cls, path: Path) -> PreactivationBounds:
+        """Read bounds written by `save`.
+
+        Raises
+        ------
+        InputError
+            The file is not one of ours.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                content = {key: data[key] for key in data.files}
+            return cls(
+                lower={k.removeprefix("lower/"): v for k, v in content.items() if k.startswith("lower/")},
+                upper={k.removeprefix("upper/"): v for k, v in content.items() if k.startswith("upper/")},
+                output_lower=content["output_lower"],
+                output_upper=content["output_upper"],
+                level=str(content["level"]),
+                network_sha256=str(content["network_sha256"]),
+            )
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise InputError(
+                f"{path} does not hold bounds written by netopt ({error}); make it with 'netopt bounds'"
+            ) from error

@@ -1,0 +1,1 @@
+"""Many problems under many settings, one table of results."""

@@ -1,0 +1,1 @@
+"""Networks inside models that belong to the user."""

@@ -1,0 +1,228 @@
+"""Network + domain + bounds + formulation -> a mixed-integer linear model, and where each neuron sits in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from formulations.formulation import Formulation, ReluColumns, ReluLayer
+from formulations.milp import VANISHED, MilpBuilder
+from netopt.arrays import FloatArray, IntArray
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.errors import InputError
+from netopt.network.network import INPUT, Network
+from netopt.network.nodes import Affine, Relu
+from netopt.specification.domain import Domain
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearExpression:
+    """``matrix @ x[columns] + constant``, a vector of linear expressions over model columns.
+
+    Attributes
+    ----------
+    columns : (k,) distinct columns, none `VANISHED`.
+    matrix : (size, k) CSR.
+    constant : (size,).
+    lower, upper : (k,) bounds of the columns.
+    """
+
+    columns: IntArray
+    matrix: sparse.csr_array
+    constant: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """The columns a node's value lives on: value k is column ``columns[k]``, or zero where that is `VANISHED`."""
+
+    columns: IntArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoding:
+    """A network written into a builder, to which the caller adds rows and an objective before ``builder.build()``.
+
+    Attributes
+    ----------
+    builder : holds the domain's columns first, then the network's.
+    inputs : (n,) input columns.
+    layers : name of the Relu -> the rows that were written (inactive neurons left out; `ReluLayer.index` numbers them).
+    relus : name of the Relu -> columns of those neurons.
+    output : the network's output.
+    """
+
+    builder: MilpBuilder
+    network: Network
+    domain: Domain
+    formulation: Formulation
+    inputs: IntArray
+    layers: Mapping[str, ReluLayer]
+    relus: Mapping[str, ReluColumns]
+    output: LinearExpression
+    _layer_inputs: Mapping[str, IntArray]
+    _affine_columns: Mapping[str, tuple[IntArray, LinearExpression]]
+
+    @property
+    def binary_count(self) -> int:
+        """Number of neurons that got a binary."""
+        return sum(int((columns.binary != VANISHED).sum()) for columns in self.relus.values())
+
+    def start(self, point: FloatArray) -> FloatArray:
+        """Return the values of every column written by the encoding at a member of the domain: a full MIP start.
+
+        Columns the caller added later are zero.
+        """
+        values = np.zeros(self.builder.column_count)
+        head = self.domain.complete(point)
+        values[: head.size] = head
+        for node in self.network.nodes:
+            if isinstance(node, Relu):
+                layer = self.layers[node.name]
+                inputs = values[self._layer_inputs[node.name]]
+                columns, content = self.formulation.complete(layer, self.relus[node.name], inputs)
+                values[columns] = content
+            elif node.name in self._affine_columns:
+                columns, expression = self._affine_columns[node.name]
+                values[columns] = expression.matrix @ values[expression.columns] + expression.constant
+        return values
+
+
+def encode(network: Network, domain: Domain, bounds: PreactivationBounds, formulation: Formulation) -> Encoding:
+    """Write `network` over `domain` with `formulation`.
+
+    An Affine that only ReLUs read is inlined into their rows; one that another Affine reads (a residual branch) gets
+    columns of its own, so that nothing is multiplied out.
+
+    Raises
+    ------
+    InputError
+        The domain or the bounds do not fit the network.
+    formulations.errors.FormulationError
+        The formulation cannot write a layer, e.g. an infinite bound.
+    """
+    if domain.dimension != network.input_size:
+        raise InputError(f"the domain has {domain.dimension} inputs and the network {network.input_size}")
+    missing = [relu.name for relu in network.relus if relu.name not in bounds.lower]
+    if missing:
+        raise InputError(f"the bounds lack {missing[0]!r}; compute them for this network")
+    return _Encoder(network, domain, bounds, formulation).run()
+
+
+class _Encoder:
+    """Walks the nodes once, in topological order."""
+
+    def __init__(self, network: Network, domain: Domain, bounds: PreactivationBounds, formulation: Formulation) -> None:
+        self.network, self.domain, self.bounds, self.formulation = network, domain, bounds, formulation
+        self.builder = MilpBuilder()
+        self.values: dict[str, _Columns] = {}
+        self.layers: dict[str, ReluLayer] = {}
+        self.relus: dict[str, ReluColumns] = {}
+        self.layer_inputs: dict[str, IntArray] = {}
+        self.affine_columns: dict[str, tuple[IntArray, LinearExpression]] = {}
+        self.read_by_affine = {source for node in network.affines for source in node.inputs}
+
+    def run(self) -> Encoding:
+        inputs = self.domain.encode(self.builder)
+        self.values[INPUT] = _Columns(inputs, self.domain.lower, self.domain.upper)
+        for node in self.network.nodes:
+            if isinstance(node, Relu):
+                self._write_relu(node)
+            elif node.name in self.read_by_affine:
+                self._write_affine(node)
+        return Encoding(
+            builder=self.builder,
+            network=self.network,
+            domain=self.domain,
+            formulation=self.formulation,
+            inputs=inputs,
+            layers=self.layers,
+            relus=self.relus,
+            output=self._output(),
+            _layer_inputs=self.layer_inputs,
+            _affine_columns=self.affine_columns,
+        )
+
+    def _expression(self, node: Affine, rows: IntArray | None = None) -> LinearExpression:
+        """Return (some rows of) an Affine over the columns of the nodes it reads."""
+        parts = [(self.values[source], m.to_csr(rows)) for source, m in zip(node.inputs, node.maps, strict=True)]
+        columns = np.concatenate([value.columns for value, _ in parts])
+        matrix = (
+            parts[0][1] if len(parts) == 1 else sparse.csr_array(sparse.hstack([m for _, m in parts], format="csr"))
+        )
+        lower = np.concatenate([value.lower for value, _ in parts])
+        upper = np.concatenate([value.upper for value, _ in parts])
+        kept = columns != VANISHED
+        if not kept.all():
+            columns, lower, upper, matrix = columns[kept], lower[kept], upper[kept], matrix[:, np.flatnonzero(kept)]
+        return LinearExpression(columns, matrix, node.bias if rows is None else node.bias[rows], lower, upper)
+
+    def _column_expression(self, name: str, rows: IntArray | None = None) -> LinearExpression:
+        """Return a node that has columns as an expression over them."""
+        value = self.values[name]
+        size = value.columns.size
+        picked = np.arange(size) if rows is None else rows
+        kept = np.flatnonzero(value.columns[picked] != VANISHED)
+        matrix = sparse.csr_array((np.ones(kept.size), (kept, np.arange(kept.size))), shape=(picked.size, kept.size))
+        chosen = picked[kept]
+        return LinearExpression(
+            value.columns[chosen], matrix, np.zeros(picked.size), value.lower[chosen], value.upper[chosen]
+        )
+
+    def _write_relu(self, node: Relu) -> None:
+        lower, upper = self.bounds.lower[node.name], self.bounds.upper[node.name]
+        kept = np.flatnonzero(~(upper <= 0.0))
+        affine = self.network[node.input]
+        assert isinstance(affine, Affine)
+        written = affine.name in self.values
+        expression = self._column_expression(affine.name, kept) if written else self._expression(affine, kept)
+        layer = ReluLayer(
+            name=node.name,
+            weight=expression.matrix,
+            bias=expression.constant,
+            input_lower=expression.lower,
+            input_upper=expression.upper,
+            lower=lower[kept],
+            upper=upper[kept],
+            index=kept,
+        )
+        columns = self.formulation.encode(self.builder, layer, expression.columns)
+        self.layers[node.name], self.relus[node.name] = layer, columns
+        self.layer_inputs[node.name] = expression.columns
+        output = np.full(node.size, VANISHED)
+        output[kept] = columns.output
+        self.values[node.name] = _Columns(output, np.maximum(lower, 0.0), np.maximum(upper, 0.0))
+
+    def _write_affine(self, node: Affine) -> None:
+        """Give an Affine columns of its own: ``v - W x = b``."""
+        expression = self._expression(node)
+        middle = (expression.lower + expression.upper) / 2.0
+        radius = (expression.upper - expression.lower) / 2.0
+        value = expression.matrix @ middle + expression.constant
+        reach = abs(expression.matrix) @ radius
+        slack = 1e-9 * (1.0 + np.abs(value) + reach)
+        columns = self.builder.add_columns(node.size, lower=-np.inf, upper=np.inf, name=node.name)
+        self.builder.add_rows(
+            (columns, 1.0),
+            (expression.columns, -expression.matrix),
+            lower=expression.constant,
+            upper=expression.constant,
+            name=f"{node.name}.row",
+        )
+        self.values[node.name] = _Columns(columns, value - reach - slack, value + reach + slack)
+        self.affine_columns[node.name] = (columns, expression)
+
+    def _output(self) -> LinearExpression:
+        name = self.network.output
+        if name in self.values:
+            return self._column_expression(name)
+        node = self.network[name]
+        assert isinstance(node, Affine)
+        return self._expression(node)

@@ -1,0 +1,1 @@
+"""Engines that maximise over a network: the MILP route."""

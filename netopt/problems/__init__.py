@@ -1,0 +1,1 @@
+"""Verification and maximization, start to end."""

@@ -1,0 +1,1 @@
+"""Domains, properties, and the VNN-LIB files that hold them."""

@@ -1,0 +1,87 @@
+"""Boxes: independent bounds on every input. An L-infinity ball is a box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from formulations.milp import MilpBuilder
+from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.errors import InputError
+from netopt.specification.domain import Domain
+
+
+@dataclass(frozen=True, eq=False)
+class Box(Domain):
+    """``lower <= x <= upper``, componentwise and finite.
+
+    Parameters
+    ----------
+    low, high : (n,) float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from netopt.specification.box import Box
+    >>> box = Box(np.zeros(2), np.ones(2))
+    >>> box.maximize_linear(np.array([[1.0, -1.0]])).tolist()
+    [1.0]
+    """
+
+    low: FloatArray
+    high: FloatArray
+
+    def __post_init__(self) -> None:
+        low = np.asarray(self.low, dtype=np.float64)
+        high = np.asarray(self.high, dtype=np.float64)
+        if low.ndim != 1 or low.shape != high.shape:
+            raise InputError(f"a box needs two vectors of one length; shapes {low.shape} and {high.shape} were given")
+        bad = np.flatnonzero(~(np.isfinite(low) & np.isfinite(high)))
+        if bad.size:
+            k = int(bad[0])
+            raise InputError(f"input {k} has the range [{low[k]:g}, {high[k]:g}]; give every input finite bounds")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    @classmethod
+    def ball(cls, center: ArrayLike, radius: float, lower: ArrayLike = -np.inf, upper: ArrayLike = np.inf) -> Box:
+        """Return the L-infinity ball around `center`, cut to ``[lower, upper]``."""
+        middle = np.asarray(center, dtype=np.float64)
+        return cls(np.maximum(middle - radius, lower), np.minimum(middle + radius, upper))
+
+    @property
+    def lower(self) -> FloatArray:
+        return self.low
+
+    @property
+    def upper(self) -> FloatArray:
+        return self.high
+
+    def is_empty(self) -> bool:
+        return bool((self.low > self.high).any())
+
+    def maximize_linear(self, coefficients: FloatArray) -> FloatArray:
+        middle = (self.low + self.high) / 2.0
+        radius = (self.high - self.low) / 2.0
+        return coefficients @ middle + np.abs(coefficients) @ radius
+
+    def maximizer(self, coefficients: FloatArray) -> FloatArray:
+        return np.where(coefficients > 0.0, self.high, np.where(coefficients < 0.0, self.low, self.center))
+
+    @property
+    def center(self) -> FloatArray:
+        return (self.low + self.high) / 2.0
+
+    def project(self, points: FloatArray) -> FloatArray:
+        return np.clip(points, self.low, self.high)
+
+    def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
+        return generator.uniform(self.low, self.high, size=(count, self.dimension))
+
+    def contains(self, points: FloatArray, tolerance: float = 0.0) -> BoolArray:
+        return np.asarray(((points >= self.low - tolerance) & (points <= self.high + tolerance)).all(axis=1))
+
+    def encode(self, builder: MilpBuilder) -> IntArray:
+        return builder.add_columns(self.dimension, lower=self.low, upper=self.high, name="x")

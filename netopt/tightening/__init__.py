@@ -1,0 +1,1 @@
+"""Bound levels that need a solver."""
