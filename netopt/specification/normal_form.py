@@ -1,0 +1,201 @@
+"""From linear rows and nested and/or formulas to a `Property`: disjunctive normal form, grouped by domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from netopt.arrays import FloatArray, IntArray
+from netopt.errors import InputError
+from netopt.specification.box import Box
+from netopt.specification.domain import Domain
+from netopt.specification.property import Case, Conjunction, Property
+
+#: A row number, or ("and" | "or", formulas).
+Formula = int | tuple[str, list["Formula"]]
+#: Row numbers that must all hold.
+Clause = tuple[int, ...]
+
+#: More conjunctions than this are refused: the expansion of nested and/or is exponential.
+CLAUSE_LIMIT = 1_000_000
+#: Rows written out over all conjunctions, for the same reason.
+ROW_LIMIT = 20_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearRows:
+    """Rows ``matrix @ (x, y) <= bound``.
+
+    Attributes
+    ----------
+    matrix : (rows, input_size + output_size) CSR without stored zeros.
+    bound : (rows,).
+    input_size, output_size : how the columns split.
+    """
+
+    matrix: sparse.csr_array
+    bound: FloatArray
+    input_size: int
+    output_size: int
+
+
+def build_property(formulas: Sequence[Formula], rows: LinearRows) -> Property:
+    """Return the property "all formulas hold": single-input rows become boxes, input rows polytopes, the rest conjunctions.
+
+    Raises
+    ------
+    InputError
+        An input has no finite lower or upper bound in some disjunct, or the disjunctive normal form is too large.
+    """
+    common, clauses = _split(formulas)
+    return _Assembler(rows).run(common, clauses)
+
+
+def _split(formulas: Sequence[Formula]) -> tuple[Clause, list[Clause]]:
+    """Return the rows every disjunct shares, and the disjuncts' own rows."""
+    common: list[int] = []
+    clauses: list[Clause] = [()]
+    for formula in formulas:
+        expanded = expand(formula)
+        if len(expanded) == 1:
+            common.extend(expanded[0])
+        else:
+            clauses = _product(clauses, expanded)
+    return tuple(dict.fromkeys(common)), clauses
+
+
+def expand(formula: Formula) -> list[Clause]:
+    """Return the disjunctive normal form of a formula."""
+    if isinstance(formula, int):
+        return [(formula,)]
+    operator, parts = formula
+    if operator == "and":
+        plain = tuple(part for part in parts if isinstance(part, int))
+        clauses: list[Clause] = [plain]
+        for part in parts:
+            if not isinstance(part, int):
+                clauses = _product(clauses, expand(part))
+        return clauses
+    joined: list[Clause] = []
+    for part in parts:
+        joined.extend(expand(part))
+    _check_size(len(joined), 0)
+    return joined
+
+
+def _product(left: list[Clause], right: list[Clause]) -> list[Clause]:
+    rows = len(right) * sum(map(len, left)) + len(left) * sum(map(len, right))
+    _check_size(len(left) * len(right), rows)
+    if left == [()]:
+        return right
+    return [first + second for first in left for second in right]
+
+
+def _check_size(clauses: int, rows: int) -> None:
+    if clauses > CLAUSE_LIMIT or rows > ROW_LIMIT:
+        raise InputError(
+            f"the property expands to {clauses} conjunctions, more than {CLAUSE_LIMIT}, or {rows} rows, more than"
+            f" {ROW_LIMIT}; split it into several properties"
+        )
+
+
+class _Assembler:
+    """Sorts rows by what they mention and builds one `Case` for each distinct domain."""
+
+    def __init__(self, rows: LinearRows) -> None:
+        self.rows = rows
+        count = rows.bound.size
+        n = rows.input_size
+        entry_row = np.repeat(np.arange(count), np.diff(rows.matrix.indptr))
+        on_input = rows.matrix.indices < n
+        inputs = np.bincount(entry_row[on_input], minlength=count)
+        outputs = np.bincount(entry_row[~on_input], minlength=count)
+        self.constant = (inputs + outputs) == 0
+        self.is_false = self.constant & (rows.bound < 0.0)
+        self.is_box = (inputs == 1) & (outputs == 0)
+        self.is_polytope = np.zeros(count, dtype=bool)
+        self.is_conjunction = ~(self.constant | self.is_box | self.is_polytope)
+        self._read_box_rows()
+        self._read_conjunction_rows()
+
+    def _read_box_rows(self) -> None:
+        """For a box row ``c x_j <= b``: its input, its side and the value b / c."""
+        matrix = self.rows.matrix
+        self.variable = np.full(self.rows.bound.size, -1)
+        self.value = np.zeros(self.rows.bound.size)
+        self.is_upper = np.zeros(self.rows.bound.size, dtype=bool)
+        picked = np.flatnonzero(self.is_box)
+        entry = matrix.indptr[picked]
+        self.variable[picked] = matrix.indices[entry]
+        self.value[picked] = self.rows.bound[picked] / matrix.data[entry]
+        self.is_upper[picked] = matrix.data[entry] > 0.0
+
+    def _read_conjunction_rows(self) -> None:
+        picked = np.flatnonzero(self.is_conjunction)
+        self.position = np.full(self.rows.bound.size, -1)
+        self.position[picked] = np.arange(picked.size)
+        n = self.rows.input_size
+        chosen = self.rows.matrix[picked]
+        self.output_matrix = chosen[:, n:].toarray()
+        self.input_matrix = sparse.csr_array(chosen[:, :n])
+        self.mixes = np.diff(self.input_matrix.indptr) > 0
+        self.conjunction_bound = self.rows.bound[picked]
+
+    def run(self, common: Clause, clauses: list[Clause]) -> Property:
+        n, m = self.rows.input_size, self.rows.output_size
+        if self.is_false[list(common)].any():
+            return Property((), n, m)
+        if self.is_false.any():
+            clauses = [clause for clause in clauses if not self.is_false[list(clause)].any()]
+        domain_clauses, members = self._group(clauses)
+        domains = self._domains(common, domain_clauses)
+        shared = [row for row in common if self.is_conjunction[row]]
+        grouped: dict[tuple[bytes, bytes], tuple[Domain, list[Conjunction]]] = {}
+        for domain, own in zip(domains, members, strict=True):
+            key = (domain.lower.tobytes(), domain.upper.tobytes())
+            entry = grouped.setdefault(key, (domain, []))
+            entry[1].extend(self._conjunction([*shared, *clause]) for clause in own)
+        cases = tuple(Case(domain, tuple(disjuncts)) for domain, disjuncts in grouped.values())
+        return Property(cases, n, m)
+
+    def _group(self, clauses: list[Clause]) -> tuple[list[Clause], list[list[list[int]]]]:
+        """Split each clause into domain rows and conjunction rows, and gather those with the same domain rows."""
+        on_domain = (self.is_box | self.is_polytope).tolist()
+        on_output = self.is_conjunction.tolist()
+        groups: dict[Clause, list[list[int]]] = {}
+        for clause in clauses:
+            key = tuple([row for row in clause if on_domain[row]])
+            groups.setdefault(key, []).append([row for row in clause if on_output[row]])
+        return list(groups), list(groups.values())
+
+    def _domains(self, common: Clause, domain_clauses: list[Clause]) -> list[Domain]:
+        n = self.rows.input_size
+        low, high = np.full((1, n), -np.inf), np.full((1, n), np.inf)
+        self._tighten(low, high, [common])
+        low, high = np.repeat(low, len(domain_clauses), axis=0), np.repeat(high, len(domain_clauses), axis=0)
+        self._tighten(low, high, domain_clauses)
+        for values, side in ((low, "lower"), (high, "upper")):
+            open_ended = np.flatnonzero(~np.isfinite(values).all(axis=0))
+            if open_ended.size:
+                raise InputError(
+                    f"input X_{open_ended[0]} has no {side} bound in the property; bound every input from both sides"
+                )
+        return [Box(first, second) for first, second in zip(low, high, strict=True)]
+
+    def _tighten(self, low: FloatArray, high: FloatArray, clauses: list[Clause]) -> None:
+        sizes = np.fromiter(map(len, clauses), dtype=np.int64, count=len(clauses))
+        owner = np.repeat(np.arange(len(clauses)), sizes)
+        row: IntArray = np.fromiter((k for clause in clauses for k in clause), dtype=np.int64, count=int(sizes.sum()))
+        boxed = self.is_box[row]
+        owner, row = owner[boxed], row[boxed]
+        upper = self.is_upper[row]
+        np.minimum.at(high, (owner[upper], self.variable[row[upper]]), self.value[row[upper]])
+        np.maximum.at(low, (owner[~upper], self.variable[row[~upper]]), self.value[row[~upper]])
+
+    def _conjunction(self, rows: list[int]) -> Conjunction:
+        picked = self.position[rows] if rows else np.empty(0, dtype=np.int64)
+        mixed = self.input_matrix[picked] if self.mixes[picked].any() else None
+        return Conjunction(self.output_matrix[picked], self.conjunction_bound[picked], mixed)
