@@ -33,7 +33,8 @@ class SolverResult:
     ----------
     termination : why the solver stopped.
     primal_bound : objective of the incumbent, in the model's sense; None without one.
-    dual_bound : proven bound on the optimum (an upper bound when maximizing); +-inf when nothing is known.
+    dual_bound : proven bound on the optimum (an upper bound when maximizing). When nothing is known it is +inf when
+        maximizing, -inf when minimizing; INFEASIBLE has the opposite infinity, the optimum over the empty set.
     point : the incumbent, (columns,); None without one.
     seconds : wall time of the call.
     nodes : branch-and-bound nodes, 0 for an LP.

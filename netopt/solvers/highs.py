@@ -1,0 +1,216 @@
+"""HiGHS through highspy: the whole model in one call."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from formulations.milp import MilpModel
+from netopt.arrays import FloatArray
+from netopt.errors import InputError, InvalidOptionError
+from netopt.solvers.adapter import Adapter
+from netopt.solvers.checks import refuse_reserved
+from netopt.solvers.duality import lp_dual_bound
+from netopt.solvers.monitor import Monitor
+from netopt.solvers.outcome import VendorAnswer
+from netopt.solvers.parameters import SolverParameters
+from netopt.solvers.result import Termination
+from netopt.solvers.solver import Availability, Capabilities
+from netopt.solvers.thread import run_interruptible
+
+#: Every member of highspy.HighsModelStatus; a test compares.
+TERMINATION = {
+    "kNotset": Termination.ERROR,
+    "kLoadError": Termination.ERROR,
+    "kModelError": Termination.ERROR,
+    "kPresolveError": Termination.ERROR,
+    "kSolveError": Termination.ERROR,
+    "kPostsolveError": Termination.ERROR,
+    "kModelEmpty": Termination.OPTIMAL,
+    "kOptimal": Termination.OPTIMAL,
+    "kInfeasible": Termination.INFEASIBLE,
+    "kUnboundedOrInfeasible": Termination.INFEASIBLE_OR_UNBOUNDED,
+    "kUnbounded": Termination.UNBOUNDED,
+    "kObjectiveBound": Termination.BOUND_LIMIT,
+    "kObjectiveTarget": Termination.OBJECTIVE_LIMIT,
+    "kTimeLimit": Termination.TIME_LIMIT,
+    "kIterationLimit": Termination.NODE_LIMIT,
+    "kUnknown": Termination.NUMERICAL,
+    "kSolutionLimit": Termination.NODE_LIMIT,
+    "kInterrupt": Termination.INTERRUPTED,
+    "kMemoryLimit": Termination.MEMORY_LIMIT,
+    "kHighsInterrupt": Termination.INTERRUPTED,
+}
+
+_RESERVED = {
+    "time_limit": "time_limit",
+    "threads": "threads",
+    "random_seed": "seed",
+    "mip_rel_gap": "relative_gap",
+    "mip_abs_gap": "absolute_gap",
+    "mip_max_nodes": "node_limit",
+    "objective_target": "objective_limit",
+    "objective_bound": "bound_limit",
+    "output_flag": "log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Highs(Adapter):
+    """HiGHS: the default solver, installed with netopt; linear rows only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from formulations.milp import MilpBuilder
+    >>> from netopt.solvers.highs import Highs
+    >>> from netopt.solvers.parameters import SolverParameters
+    >>> builder = MilpBuilder()
+    >>> x = builder.add_columns(2, upper=1.0, integral=True)
+    >>> _ = builder.add_rows((x, np.ones(2)), upper=0.5)
+    >>> builder.set_objective(x, np.ones(2), maximize=True)
+    >>> Highs().solve(builder.build(), SolverParameters()).primal_bound
+    0.0
+    """
+
+    name: ClassVar[str] = "highs"
+    capabilities: ClassVar[Capabilities] = Capabilities(incumbent_callback=True, mip_start=True, interrupt=True)
+
+    def availability(self, model: MilpModel | None = None) -> Availability:
+        if importlib.util.find_spec("highspy") is None:
+            return Availability(False, "solver highs needs highspy, which is not installed; pip install highspy")
+        return Availability(True)
+
+    def version(self) -> str:
+        import highspy
+
+        return str(highspy.Highs().version())
+
+    def run(
+        self, model: MilpModel, parameters: SolverParameters, start: FloatArray | None, monitor: Monitor
+    ) -> VendorAnswer:
+        import highspy
+
+        highs = highspy.Highs()
+        _set_options(highs, parameters)
+        pass_model(highs, model)
+        if start is not None and model.integral.any():
+            solution = highspy.HighsSolution()
+            solution.col_value = start
+            highs.setSolution(solution)
+        _subscribe(highs, model, monitor)
+        highs.setOptionValue("time_limit", monitor.remaining)
+        # HiGHS asks the monitor itself through its interrupt callbacks, so there is nothing to call from outside.
+        run_interruptible(highs.run, lambda: None, monitor)
+        return _answer(highs, model)
+
+
+def _set_options(highs: Any, parameters: SolverParameters) -> None:
+    highs.setOptionValue("output_flag", parameters.log)
+    highs.setOptionValue("threads", parameters.threads)
+    highs.setOptionValue("random_seed", parameters.seed)
+    highs.setOptionValue("mip_rel_gap", parameters.relative_gap)
+    highs.setOptionValue("mip_abs_gap", parameters.absolute_gap)
+    highs.setOptionValue("small_matrix_value", 1e-12)  # HiGHS drops coefficients below; the default 1e-9 moves bounds
+    if parameters.node_limit is not None:
+        highs.setOptionValue("mip_max_nodes", parameters.node_limit)
+    set_vendor_options(highs, parameters)
+
+
+def set_vendor_options(highs: Any, parameters: SolverParameters) -> None:
+    """Set ``parameters.options`` on a highspy object.
+
+    Raises
+    ------
+    InvalidOptionError
+        HiGHS does not know the name, refuses the value, or a field of `SolverParameters` sets it.
+    """
+    import highspy
+
+    refuse_reserved("HiGHS", parameters.options, _RESERVED)
+    known = highs.getOptions()
+    for name, value in parameters.options.items():
+        if not hasattr(known, name):
+            raise InvalidOptionError(f"HiGHS has no option {name!r} (value {value!r}); see its list of options")
+        if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
+            raise InvalidOptionError(f"HiGHS refused option {name}={value!r}; see its list of options for the values")
+
+
+def pass_model(highs: Any, model: MilpModel) -> None:
+    """Give a highspy object the whole model in one call; linear rows only."""
+    import highspy
+
+    sense = highspy.ObjSense.kMaximize if model.maximize else highspy.ObjSense.kMinimize
+    status = highs.passModel(
+        model.column_count,
+        model.row_count,
+        model.matrix.nnz,
+        highspy.MatrixFormat.kRowwise.value,
+        sense.value,
+        model.objective_constant,
+        np.ascontiguousarray(model.objective),
+        np.ascontiguousarray(model.column_lower),
+        np.ascontiguousarray(model.column_upper),
+        np.ascontiguousarray(model.row_lower),
+        np.ascontiguousarray(model.row_upper),
+        model.matrix.indptr.astype(np.int32, copy=False),
+        model.matrix.indices.astype(np.int32, copy=False),
+        model.matrix.data,
+        model.integral.astype(np.int32),
+    )
+    if status == highspy.HighsStatus.kError:
+        largest = np.abs(model.matrix.data).max(initial=0.0)
+        raise InputError(
+            f"HiGHS refused the model; its largest coefficient is {largest:.3g} (HiGHS takes less than 1e15), "
+            "so scale the network's inputs or tighten its bounds"
+        )
+
+
+def _subscribe(highs: Any, model: MilpModel, monitor: Monitor) -> None:
+    """Feed the monitor from HiGHS's callbacks and let it stop the solve."""
+
+    def on_solution(event: Any) -> None:
+        monitor.incumbent(np.array(event.data_out.mip_solution, dtype=np.float64))
+
+    def on_mip_progress(event: Any) -> None:
+        monitor.bound(event.data_out.mip_dual_bound)
+        event.data_in.user_interrupt = monitor.should_stop()
+
+    def on_lp_progress(event: Any) -> None:
+        event.data_in.user_interrupt = monitor.should_stop()
+
+    if model.integral.any():
+        highs.cbMipImprovingSolution.subscribe(on_solution)
+        highs.cbMipInterrupt.subscribe(on_mip_progress)
+    else:
+        highs.cbSimplexInterrupt.subscribe(on_lp_progress)
+        highs.cbIpmInterrupt.subscribe(on_lp_progress)
+
+
+def _answer(highs: Any, model: MilpModel) -> VendorAnswer:
+    import highspy
+
+    info, status, solution = highs.getInfo(), highs.getModelStatus(), highs.getSolution()
+    termination = TERMINATION[status.name]
+    point = row_duals = None
+    if info.primal_solution_status == int(highspy.SolutionStatus.kSolutionStatusFeasible):
+        point = np.array(solution.col_value, dtype=np.float64)
+    dual_bound = math.nan
+    if model.integral.any():
+        if termination not in (Termination.ERROR, Termination.NUMERICAL):
+            dual_bound = float(info.mip_dual_bound)
+    elif termination is Termination.OPTIMAL:  # a simplex stopped early need not be dual feasible
+        row_duals = np.array(solution.row_dual, dtype=np.float64)
+        dual_bound = lp_dual_bound(model, row_duals, float(info.objective_function_value))
+    return VendorAnswer(
+        termination=termination,
+        status=highs.modelStatusToString(status),
+        dual_bound=dual_bound,
+        point=point,
+        nodes=max(0, int(info.mip_node_count)),
+        row_duals=row_duals,
+    )
