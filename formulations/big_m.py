@@ -12,6 +12,7 @@ import numpy as np
 
 from formulations.formulation import Formulation, ReluColumns, ReluLayer
 from formulations.milp import IntArray, MilpBuilder
+from formulations.phase_rows import add_affine, add_output_and_phase, add_phase_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +23,7 @@ class BigM(Formulation):
     exact: ClassVar[bool] = True
 
     def _encode_unstable(self, builder: MilpBuilder, layer: ReluLayer, inputs: IntArray) -> ReluColumns:
-        lower, upper, index, name = layer.lower, layer.upper, layer.index, layer.name
-        a = builder.add_columns(layer.neurons, lower=lower, upper=upper, name=f"{name}.a", index=index)
-        y = builder.add_columns(layer.neurons, lower=0.0, upper=upper, name=name, index=index)
-        z = builder.add_columns(layer.neurons, upper=1.0, integral=True, name=f"{name}.z", index=index)
-        builder.add_rows(
-            (a, 1.0), (inputs, -layer.weight), lower=layer.bias, upper=layer.bias, name=f"{name}.affine", index=index
-        )
-        builder.add_rows((y, 1.0), (a, -1.0), lower=0.0, name=f"{name}.above", index=index)
-        builder.add_rows((y, 1.0), (a, -1.0), (z, -lower), upper=-lower, name=f"{name}.below", index=index)
-        builder.add_rows((y, 1.0), (z, -upper), upper=0.0, name=f"{name}.off", index=index)
+        a = add_affine(builder, layer, inputs)
+        y, z = add_output_and_phase(builder, layer)
+        add_phase_rows(builder, layer, a, y, z)
         return ReluColumns(output=y, binary=z, preactivation=a, auxiliary=np.empty(0, dtype=np.int64))

@@ -28,14 +28,16 @@ VANISHED = -1
 
 @dataclass(frozen=True, slots=True)
 class NameBlock:
-    """Names of consecutive columns or rows, ``prefix.index``."""
+    """Names of consecutive columns or rows: ``prefix.i``, or ``prefix.i.j`` where `index` has two columns."""
 
     prefix: str
     index: IntArray
 
     def names(self) -> list[str]:
         """Return one readable name for each member."""
-        return [f"{self.prefix}.{i}" for i in self.index.tolist()]
+        if self.index.ndim == 1:
+            return [f"{self.prefix}.{i}" for i in self.index.tolist()]
+        return [".".join([self.prefix, *map(str, parts)]) for parts in self.index.tolist()]
 
 
 @dataclass(frozen=True, slots=True)

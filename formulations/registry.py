@@ -10,10 +10,16 @@ from typing import Any
 from formulations.big_m import BigM
 from formulations.errors import FormulationError
 from formulations.formulation import Formulation
+from formulations.indicator import Indicator
+from formulations.multiple_choice import MultipleChoice
+from formulations.partition import Partition
+from formulations.sos1 import Sos1
 from formulations.triangle import Triangle
 
 #: Every formulation, by its name on the command line.
-FORMULATIONS: Mapping[str, type[Formulation]] = MappingProxyType({form.name: form for form in (BigM, Triangle)})
+FORMULATIONS: Mapping[str, type[Formulation]] = MappingProxyType(
+    {form.name: form for form in (BigM, Partition, MultipleChoice, Indicator, Sos1, Triangle)}
+)
 
 
 def parse_formulation(text: str) -> Formulation:
