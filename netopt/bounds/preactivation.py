@@ -10,6 +10,7 @@ import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray
 from netopt.errors import InputError
+from netopt.network.network import Network
 
 #: The levels, loosest and fastest first.
 LEVELS = ("interval", "crown", "lp", "milp")
@@ -43,6 +44,47 @@ class PreactivationBounds:
     def unstable_count(self) -> int:
         """Number of unstable neurons."""
         return sum(int(self.unstable(name).sum()) for name in self.lower)
+
+    def require(self, network: Network) -> None:
+        """Check that these are bounds of `network`.
+
+        Raises
+        ------
+        InputError
+            They were computed for another network, or lack one of its ReLUs.
+        """
+        fits = self.output_lower.shape == self.output_upper.shape == (network.output_size,) and all(
+            getattr(side.get(relu.name), "shape", None) == (relu.size,)
+            for relu in network.relus
+            for side in (self.lower, self.upper)
+        )
+        if self.network_sha256 != network.sha256 or not fits:
+            raise InputError(
+                f"the bounds belong to the network with digest {self.network_sha256[:12]}, not to the one at hand"
+                f" ({network.sha256[:12]}); compute them for this network"
+            )
+
+    def intersect(self, other: PreactivationBounds) -> PreactivationBounds:
+        """Return the tighter of both, bound by bound; the level is the tighter of the two levels.
+
+        Raises
+        ------
+        InputError
+            The bounds belong to different networks.
+        """
+        if self.network_sha256 != other.network_sha256 or self.lower.keys() != other.lower.keys():
+            raise InputError(
+                f"bounds of two networks ({self.network_sha256[:12]} and {other.network_sha256[:12]})"
+                " cannot be intersected; compute both for one network"
+            )
+        return PreactivationBounds(
+            lower={name: np.maximum(value, other.lower[name]) for name, value in self.lower.items()},
+            upper={name: np.minimum(value, other.upper[name]) for name, value in self.upper.items()},
+            output_lower=np.maximum(self.output_lower, other.output_lower),
+            output_upper=np.minimum(self.output_upper, other.output_upper),
+            level=max(self.level, other.level, key=LEVELS.index),
+            network_sha256=self.network_sha256,
+        )
 
     def save(self, path: Path) -> None:
         """Write the bounds as ``.npz``."""

@@ -49,6 +49,9 @@ class Dense(LinearMap):
     def to_csr(self, rows: IntArray | None = None) -> sparse.csr_array:
         return sparse.csr_array(self.weight if rows is None else self.weight[rows])
 
+    def rows(self, rows: IntArray) -> FloatArray:
+        return self.weight[rows]
+
     def scale_rows(self, factor: FloatArray) -> Dense:
         return Dense(self.weight * factor[:, None])
 

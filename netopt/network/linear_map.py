@@ -47,6 +47,10 @@ class LinearMap(ABC):
     def to_csr(self, rows: IntArray | None = None) -> sparse.csr_array:
         """Return the matrix, or some of its rows, as CSR without stored zeros: (len(rows), in_size)."""
 
+    def rows(self, rows: IntArray) -> FloatArray:
+        """Return some rows of the matrix as a dense array, (len(rows), in_size)."""
+        return self.to_csr(rows).toarray()
+
     @abstractmethod
     def scale_rows(self, factor: FloatArray) -> LinearMap:
         """Return ``diag(factor) W``; structure is kept where it can be."""

@@ -1,0 +1,99 @@
+"""CROWN bounds: backward from every ReLU layer; the tighter of them and the interval ones."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from netopt.arrays import FloatArray, IntArray
+from netopt.bounds.backward import Backward, Rows
+from netopt.bounds.inputs import Inputs, as_inputs
+from netopt.bounds.interval import collect
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.propagation import Propagation
+from netopt.bounds.relaxation import Relaxation, relax
+from netopt.network.network import INPUT, Network
+from netopt.network.nodes import Affine, Relu
+from netopt.specification.domain import Domain
+
+
+def crown_bounds(network: Network, domain: Domain, *, deadline: float | None = None) -> PreactivationBounds:
+    """Return CROWN bounds of every ReLU and of the output, nowhere looser than interval bounds.
+
+    Parameters
+    ----------
+    deadline : value of `time.monotonic` after which the remaining layers keep their interval bounds; the level of the
+        result is then ``"interval"``.
+
+    Raises
+    ------
+    InputError
+        The domain does not fit the network or is empty.
+
+    Notes
+    -----
+    Zhang et al., *Efficient neural network robustness certification with general activation functions*, NeurIPS 2018.
+    """
+    state, _, complete = crown_sweep(network, as_inputs(network, domain), deadline=deadline)
+    return collect(state, "crown" if complete else "interval")
+
+
+def crown_sweep(
+    network: Network, inputs: Inputs, *, deadline: float | None = None, bound_output: bool = True
+) -> tuple[Propagation, dict[str, Relaxation], bool]:
+    """Bound every node over a batch of input sets, each Affine that a ReLU reads (and the output) by CROWN.
+
+    Returns the bounds, the relaxation of every ReLU and whether the deadline left time for all.
+    """
+    state = Propagation(network, inputs)
+    relaxations: dict[str, Relaxation] = {}
+    backward = Backward(state, relaxations)
+    read_by_relu = {relu.input for relu in network.relus}
+    complete = True
+    for node in network.nodes:
+        if isinstance(node, Relu):
+            relaxations[node.name] = relax(state.lower[node.input], state.upper[node.input])
+            state.relu(node)
+            continue
+        state.affine(node)
+        output = bound_output and node.name == network.output
+        if not (output or node.name in read_by_relu) or set(node.inputs) == {INPUT}:
+            continue  # the interval bounds of an Affine of the inputs alone are exact
+        wanted = np.ones((inputs.count, node.size), dtype=bool)
+        if not output:
+            wanted = (state.lower[node.name] < 0.0) & (state.upper[node.name] > 0.0)
+        complete = _tighten(backward, node, wanted, deadline) and complete
+    return state, relaxations, complete
+
+
+def _tighten(backward: Backward, node: Affine, wanted: np.ndarray, deadline: float | None) -> bool:
+    """Tighten the wanted neurons (B, size) of an Affine by their CROWN bounds; False when the deadline came first."""
+    state = backward.state
+    members, neurons = np.nonzero(wanted)
+    lower, upper = state.lower[node.name].copy(), state.upper[node.name].copy()
+    state.lower[node.name], state.upper[node.name] = lower, upper
+    half = max(backward.block // 2, 1)
+    for first in range(0, neurons.size, half):
+        if deadline is not None and time.monotonic() > deadline:
+            return False
+        block, who = neurons[first : first + half], members[first : first + half]
+        low, high = _bound_block(backward, node, block, who if state.inputs.count > 1 else None)
+        lower[who, block] = np.maximum(lower[who, block], low)
+        upper[who, block] = np.minimum(upper[who, block], high)
+    return True
+
+
+def _bound_block(
+    backward: Backward, node: Affine, neurons: IntArray, owner: IntArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return CROWN bounds of some neurons of an Affine; both signs travel together."""
+    down, up = backward.start(node, neurons, owner, -1.0), backward.start(node, neurons, owner, 1.0)
+    both = Rows(
+        {name: np.concatenate([down.coefficients[name], up.coefficients[name]]) for name in up.coefficients},
+        np.concatenate([down.constant, up.constant]),
+        np.concatenate([down.error, up.error]),
+        None if owner is None else np.concatenate([owner, owner]),
+    )
+    bound = backward.run(both).bound
+    return -bound[: neurons.size], bound[neurons.size :]
