@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 from formulations.milp import MilpModel
 from netopt.arrays import FloatArray
@@ -70,11 +72,7 @@ class Monitor:
             return
         self._keep(value, point)
         if self._on_incumbent is not None and self._error is None:
-            try:
-                self._on_incumbent(value, point)
-            except BaseException as error:  # noqa: BLE001 - re-raised by raise_callback_error, outside vendor code
-                self._error = error
-                self.stop(Termination.ERROR)
+            self._guarded(partial(self._on_incumbent, value, point))
 
     def _keep(self, value: float, point: FloatArray) -> None:
         self.primal_bound, self.point = value, point
@@ -88,13 +86,18 @@ class Monitor:
             return
         self.dual_bound = value
         if self._on_bound is not None and self._error is None:
-            try:
-                self._on_bound(value)
-            except BaseException as error:  # noqa: BLE001 - re-raised by raise_callback_error, outside vendor code
-                self._error = error
-                self.stop(Termination.ERROR)
+            self._guarded(partial(self._on_bound, value))
         if self.reaches_bound_limit(value):
             self.stop(Termination.BOUND_LIMIT)
+
+    def _guarded(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except KeyboardInterrupt:
+            self.interrupt()
+        except BaseException as error:  # noqa: BLE001 - re-raised by raise_callback_error, outside vendor code
+            self._error = error
+            self.stop(Termination.ERROR)
 
     def reaches_bound_limit(self, value: float) -> bool:
         """Return whether a dual bound is at or past the limit asked for."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,3 +35,11 @@ class SolverParameters:
     node_limit: int | None = None
     log: bool = False
     options: Mapping[str, bool | int | float | str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy cannot be pickled
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return _restore, (values | {"options": dict(self.options)},)
+
+
+def _restore(values: dict[str, Any]) -> SolverParameters:
+    return SolverParameters(**values)

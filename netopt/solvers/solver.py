@@ -6,7 +6,6 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 from formulations.milp import MilpModel
 from netopt.arrays import FloatArray
@@ -46,9 +45,15 @@ class Availability:
 class MilpSolver(ABC):
     """An adapter; concrete ones are frozen dataclasses without state between solves."""
 
-    #: Name on the command line.
-    name: ClassVar[str]
-    capabilities: ClassVar[Capabilities]
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name on the command line; adapters set a class attribute."""
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What the solver can take and do; adapters set a class attribute."""
 
     @abstractmethod
     def availability(self, model: MilpModel | None = None) -> Availability:
