@@ -1,0 +1,202 @@
+"""A convolution as the linear part of an Affine node; a one-dimensional one has height 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from netopt.arrays import FloatArray, IntArray
+from netopt.network.linear_map import LinearMap
+from netopt.network.sparse import Sparse
+
+#: Entries of the unfolded image kept at a time (64 MB): larger batches are cut.
+_CHUNK = 8_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution(LinearMap):
+    """Cross-correlation of (C, H, W) images, zero padded, as ONNX ``Conv`` defines it.
+
+    Attributes
+    ----------
+    weight : (out channels, C / groups, kernel height, kernel width) float64.
+    in_shape : (C, H, W).
+    strides, dilations : vertical, horizontal.
+    pads : top, left, bottom, right; all >= 0.
+    groups : channel groups.
+    """
+
+    weight: FloatArray
+    in_shape: tuple[int, int, int]
+    strides: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilations: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    @cached_property
+    def out_shape(self) -> tuple[int, int, int]:
+        """(out channels, height, width)."""
+        _, height, width = self.in_shape
+        top, left, bottom, right = self.pads
+        spans = [(k - 1) * d + 1 for k, d in zip(self.weight.shape[2:], self.dilations, strict=True)]
+        return (
+            self.weight.shape[0],
+            (height + top + bottom - spans[0]) // self.strides[0] + 1,
+            (width + left + right - spans[1]) // self.strides[1] + 1,
+        )
+
+    @property
+    def in_size(self) -> int:
+        return int(np.prod(self.in_shape))
+
+    @property
+    def out_size(self) -> int:
+        return int(np.prod(self.out_shape))
+
+    @property
+    def parameters(self) -> int:
+        return self.weight.size
+
+    @property
+    def geometry(self) -> tuple[object, ...]:
+        """All but the weights: two convolutions of equal geometry add by their weights."""
+        return (self.weight.shape, self.in_shape, self.strides, self.pads, self.dilations, self.groups)
+
+    def with_weight(self, weight: FloatArray) -> Convolution:
+        """Return the convolution with another kernel."""
+        return replace(self, weight=weight)
+
+    @cached_property
+    def _absolute(self) -> Convolution:
+        return self.with_weight(np.abs(self.weight))
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        channels, height, width = self.out_shape
+        kernel = self.weight.reshape(self.groups, channels // self.groups, -1)
+        out = np.empty((x.shape[0], self.groups, channels // self.groups, height * width))
+        for part in self._chunks(x.shape[0]):
+            np.matmul(kernel, self._unfold(x[part]), out=out[part])
+        return out.reshape(x.shape[0], -1)
+
+    def apply_transpose(self, y: FloatArray) -> FloatArray:
+        channels, height, width = self.out_shape
+        kernel = self.weight.reshape(self.groups, channels // self.groups, -1).transpose(0, 2, 1)
+        images = y.reshape(y.shape[0], self.groups, channels // self.groups, height * width)
+        out = np.empty((y.shape[0], self.in_size))
+        for part in self._chunks(y.shape[0]):
+            out[part] = self._fold(np.matmul(kernel, images[part]))
+        return out
+
+    def apply_abs(self, x: FloatArray) -> FloatArray:
+        return self._absolute.apply(x)
+
+    def apply_abs_transpose(self, y: FloatArray) -> FloatArray:
+        return self._absolute.apply_transpose(y)
+
+    def _chunks(self, batch: int) -> Iterator[slice]:
+        taps = int(np.prod(self.weight.shape[2:]))
+        entries = self.in_shape[0] * taps * self.out_shape[1] * self.out_shape[2]
+        step = max(1, _CHUNK // max(entries, 1))
+        return (slice(start, start + step) for start in range(0, batch, step))
+
+    def _windows(self) -> Iterator[tuple[int, int, slice, slice]]:
+        """Yield each kernel offset and the slices of the padded image it sees."""
+        _, height, width = self.out_shape
+        for i in range(self.weight.shape[2]):
+            top = i * self.dilations[0]
+            rows = slice(top, top + (height - 1) * self.strides[0] + 1, self.strides[0])
+            for j in range(self.weight.shape[3]):
+                left = j * self.dilations[1]
+                yield i, j, rows, slice(left, left + (width - 1) * self.strides[1] + 1, self.strides[1])
+
+    def _unfold(self, x: FloatArray) -> FloatArray:
+        """Return the pixels each output sees: (batch, in) -> (batch, groups, C / groups * taps, out pixels)."""
+        batch = x.shape[0]
+        channels, height, width = self.in_shape
+        top, left, bottom, right = self.pads
+        image = x.reshape(batch, channels, height, width)
+        if any(self.pads):
+            image = np.pad(image, ((0, 0), (0, 0), (top, bottom), (left, right)))
+        unfolded = np.empty((batch, channels, *self.weight.shape[2:], *self.out_shape[1:]))
+        for i, j, rows, columns in self._windows():
+            unfolded[:, :, i, j] = image[:, :, rows, columns]
+        return unfolded.reshape(batch, self.groups, -1, self.out_shape[1] * self.out_shape[2])
+
+    def _fold(self, unfolded: FloatArray) -> FloatArray:
+        """Add every window back to its pixels, the transpose of `_unfold`: -> (batch, in)."""
+        batch = unfolded.shape[0]
+        channels, height, width = self.in_shape
+        top, left, bottom, right = self.pads
+        windows = unfolded.reshape(batch, channels, *self.weight.shape[2:], *self.out_shape[1:])
+        image = np.zeros((batch, channels, height + top + bottom, width + left + right))
+        for i, j, rows, columns in self._windows():
+            image[:, :, rows, columns] += windows[:, :, i, j]
+        return image[:, :, top : top + height, left : left + width].reshape(batch, -1)
+
+    def to_csr(self, rows: IntArray | None = None) -> sparse.csr_array:
+        chosen = np.arange(self.out_size) if rows is None else np.asarray(rows)
+        taps = self.weight[0].size
+        step = max(1, _CHUNK // (4 * taps))
+        parts = [self._rows(chosen[start : start + step]) for start in range(0, chosen.size, step)]
+        if not parts:
+            return sparse.csr_array((0, self.in_size))
+        return parts[0] if len(parts) == 1 else sparse.csr_array(sparse.vstack(parts, format="csr"))
+
+    def _rows(self, rows: IntArray) -> sparse.csr_array:
+        _, group_channels, *kernel_shape = self.weight.shape
+        _, height, width = self.in_shape
+        out_channel, y, x = np.unravel_index(rows, self.out_shape)
+        first = out_channel // (self.out_shape[0] // self.groups) * group_channels
+        row = (y * self.strides[0] - self.pads[0])[:, None] + np.arange(kernel_shape[0]) * self.dilations[0]
+        column = (x * self.strides[1] - self.pads[1])[:, None] + np.arange(kernel_shape[1]) * self.dilations[1]
+        inside = ((row >= 0) & (row < height))[:, :, None] & ((column >= 0) & (column < width))[:, None, :]
+        pixel = row[:, :, None] * width + column[:, None, :]
+        channel = (first[:, None] + np.arange(group_channels)) * (height * width)
+        data = self.weight[out_channel]
+        kept = inside[:, None] & (data != 0.0)
+        index = (channel[:, :, None, None] + pixel[:, None]).astype(np.int32)
+        pointer = np.concatenate([[0], np.cumsum(kept.reshape(rows.size, -1).sum(axis=1))])
+        return sparse.csr_array((data[kept], index[kept], pointer), shape=(rows.size, self.in_size))
+
+    @cached_property
+    def fan_in(self) -> IntArray:
+        """Pixels (not padding) under the kernel times channels a group; zero weights are counted."""
+        seen = []
+        for axis, kernel in enumerate(self.weight.shape[2:]):
+            start = np.arange(self.out_shape[axis + 1]) * self.strides[axis] - self.pads[axis]
+            position = start[:, None] + np.arange(kernel) * self.dilations[axis]
+            seen.append(((position >= 0) & (position < self.in_shape[axis + 1])).sum(axis=1))
+        image = np.outer(seen[0], seen[1]).ravel() * self.weight.shape[1]
+        return np.tile(image, self.out_shape[0]).astype(np.int64)
+
+    def scale_rows(self, factor: FloatArray) -> LinearMap:
+        a_channel = factor.reshape(self.out_shape[0], -1)
+        if (a_channel == a_channel[:, :1]).all():
+            return self.with_weight(self.weight * a_channel[:, 0][:, None, None, None])
+        return Sparse(self.to_csr()).scale_rows(factor)
+
+    def mix_outputs(self, mixing: sparse.csr_array) -> Convolution | None:
+        """Return ``kron(mixing, identity) @ self``: output channels picked and scaled. None when groups would break."""
+        if self.groups > 1 and (mixing - sparse.diags_array(mixing.diagonal())).nnz:
+            return None
+        weight = mixing @ self.weight.reshape(self.weight.shape[0], -1)
+        return self.with_weight(np.asarray(weight).reshape(-1, *self.weight.shape[1:]))
+
+    def mix_inputs(self, mixing: sparse.csr_array) -> Convolution | None:
+        """Return ``self @ kron(mixing, identity)``: input channels picked and scaled. None when groups would break."""
+        _, height, width = self.in_shape
+        if self.groups > 1:
+            if mixing.shape[0] != mixing.shape[1] or (mixing - sparse.diags_array(mixing.diagonal())).nnz:
+                return None
+            factor = mixing.diagonal().reshape(self.groups, 1, -1)
+            grouped = self.weight.reshape(self.groups, -1, self.weight.shape[1], *self.weight.shape[2:])
+            return self.with_weight((grouped * factor[..., None, None]).reshape(self.weight.shape))
+        moved = np.moveaxis(self.weight, 1, 0)
+        weight = np.asarray(mixing.T @ moved.reshape(moved.shape[0], -1)).reshape(-1, *moved.shape[1:])
+        return replace(
+            self, weight=np.ascontiguousarray(np.moveaxis(weight, 0, 1)), in_shape=(mixing.shape[1], height, width)
+        )

@@ -1,0 +1,122 @@
+"""Bytes of an ONNX file, compressed or not, as a checked model."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netopt.errors import InputError
+
+if TYPE_CHECKING:
+    import onnx
+
+_PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt"}
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's bytes, decompressed when they are gzip.
+
+    Raises
+    ------
+    InputError
+        The file is missing, a folder, unreadable, empty, a pickle, or a broken gzip.
+    """
+    suffixes = {suffix.lower() for suffix in path.suffixes}
+    if suffixes & _PICKLES:
+        raise InputError(
+            f"{path} is a pickled model, which can run code when loaded; export it to ONNX and pass that file"
+        )
+    try:
+        content = path.read_bytes()
+        if content.startswith(_GZIP_MAGIC):
+            content = gzip.decompress(content)
+    except FileNotFoundError as error:
+        raise InputError(f"network file {path} does not exist; check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"network file {path} is a folder; pass the .onnx file in it") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"network file {path} is a damaged gzip file ({error}); fetch it again") from error
+    except OSError as error:
+        raise InputError(f"network file {path} cannot be read ({error.strerror}); check its permissions") from error
+    if not content:
+        raise InputError(f"network file {path} is empty; export the network again")
+    return content
+
+
+def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
+    """Return the model and the sha256 of its bytes (and of the external data it names).
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is no ONNX model, or names data outside its folder.
+    """
+    content = read_bytes(path)
+    model = parse_model(content, path)
+    digest = hashlib.sha256(content)
+    for file in sorted(_external_files(model, path.parent)):
+        digest.update(file.read_bytes())
+    _load_external_data(model, path)
+    return model, digest.hexdigest()
+
+
+def parse_model(content: bytes, path: Path) -> onnx.ModelProto:
+    """Return the model in a file's decompressed bytes, without its external data."""
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
+
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise InputError(f"{path} is not an ONNX file, or is cut short ({error}); export the network again") from error
+    if not model.graph.node or not model.graph.output or not model.opset_import:
+        raise InputError(f"{path} holds no ONNX graph with nodes and outputs; export the network again")
+    return model
+
+
+def uses_external_data(model: onnx.ModelProto) -> bool:
+    """Return whether some weights lie in files beside the model."""
+    return any(True for _ in _external_tensors(model))
+
+
+def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    import onnx
+
+    attributes = (a.t for node in model.graph.node for a in node.attribute if a.type == onnx.AttributeProto.TENSOR)
+    for tensor in (*model.graph.initializer, *attributes):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            yield tensor
+
+
+def _external_files(model: onnx.ModelProto, folder: Path) -> set[Path]:
+    files = set()
+    home = folder.resolve()
+    for tensor in _external_tensors(model):
+        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        file = (home / location).resolve()
+        if not location or not file.is_relative_to(home) or file == home:
+            raise InputError(
+                f"tensor {tensor.name!r} names external data at {location!r}, outside the model's folder;"
+                " save the model with its data beside it"
+            )
+        if not file.is_file():
+            raise InputError(f"tensor {tensor.name!r} needs the data file {location!r} beside the model; put it there")
+        files.add(file)
+    return files
+
+
+def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
+    from onnx.external_data_helper import load_external_data_for_tensor
+
+    for tensor in _external_tensors(model):
+        try:
+            load_external_data_for_tensor(tensor, str(path.parent.resolve()))
+        except (OSError, ValueError) as error:
+            raise InputError(f"external data of tensor {tensor.name!r} cannot be read ({error})") from error
+        tensor.data_location = 0
+        del tensor.external_data[:]

@@ -1,0 +1,99 @@
+"""Operators that only move data: each is run on the positions of the entries, which gives the index of a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from netopt.arrays import IntArray
+from netopt.network.lowering import Expression
+from netopt.network.onnx_reader.call import Call, LoweringFunction, Tensor, Value
+from netopt.network.onnx_reader.fold import evaluate
+
+
+def move(call: Call) -> Sequence[Value]:
+    """Lower an operator whose first input is moved by the other, constant ones."""
+    others = [call.optional_constant(k, "layout") for k in range(1, len(call.inputs))]
+    x = call.tensor()
+    indices = evaluate(call.node, [x.index, *others], call.opset)
+    return [call.take(x, index) for index in indices]
+
+
+def concat(call: Call) -> Sequence[Value]:
+    """Lower a concatenation, of tensors and constants alike."""
+    return [_join(call, [call.tensor(k) for k in range(len(call.inputs))], [])]
+
+
+def where(call: Call) -> Sequence[Value]:
+    """Lower a choice by a constant mask."""
+    mask = call.constant(0, "condition")
+    return [_join(call, [call.tensor(1), call.tensor(2)], [mask])]
+
+
+def pad(call: Call) -> Sequence[Value]:
+    """Lower a padding, by a constant or by the tensor's own entries; negative widths crop."""
+    x = call.tensor()
+    widths, fill = _padding(call, len(x.shape))
+    mode = call.attribute("mode", "constant")
+    if mode not in ("constant", "edge", "reflect", "wrap"):
+        raise call.malformed(f"has the unknown padding mode {mode!r}")
+    index = x.index[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(widths, x.shape, strict=True))]
+    grown = np.maximum(widths, 0)
+    index = np.pad(index, grown, constant_values=-1) if mode == "constant" else np.pad(index, grown, mode=mode)
+    padded = call.take(x, index)
+    return [Tensor(index.shape, call.lowering.shift(padded.value, np.where(index < 0, fill, 0.0).ravel()))]
+
+
+def _padding(call: Call, rank: int) -> tuple[IntArray, float]:
+    """Return the widths before and after each axis, (rank, 2), and the constant."""
+    if call.opset < 11:
+        pads, fill = call.attribute("pads", call.attribute("paddings", [])), call.attribute("value", 0.0)
+    else:
+        pads, given = call.constant(1, "padding"), call.optional_constant(2, "padding")
+        fill = 0.0 if given is None else given.reshape(-1)[0]
+    axes = call.optional_constant(3, "padding")
+    axes = np.arange(rank) if axes is None else np.array([call.axis(int(axis), rank) for axis in axes])
+    pairs = np.asarray(pads, dtype=np.int64).reshape(2, -1).T
+    if pairs.shape[0] != axes.size:
+        raise call.malformed(f"pads {pairs.shape[0]} axes of {axes.size}")
+    widths = np.zeros((rank, 2), dtype=np.int64)
+    widths[axes] = pairs
+    return widths, float(fill)
+
+
+def shape(call: Call) -> Sequence[Value]:
+    """Fold a shape, which is known."""
+    return evaluate(call.node, [call.tensor().index], call.opset)
+
+
+def copy(call: Call) -> Sequence[Value]:
+    """Lower an operator that does nothing in inference."""
+    return [call.tensor()]
+
+
+def _join(call: Call, parts: Sequence[Tensor], before: Sequence[IntArray]) -> Tensor:
+    """Return the entries of several tensors that the operator picks, numbering them one after another."""
+    offsets = np.concatenate([[0], np.cumsum([part.value.size for part in parts])])
+    numbered = [part.index + offset for part, offset in zip(parts, offsets, strict=False)]
+    index = evaluate(call.node, [*before, *numbered], call.opset)[0]
+    pieces: list[Expression] = []
+    for part, start, stop in zip(parts, offsets, offsets[1:], strict=False):
+        mine = (index >= start) & (index < stop)
+        if mine.any():
+            pieces.append(call.lowering.take(part.value, np.where(mine, index - start, -1).ravel()))
+    return Tensor(index.shape, call.lowering.add(*pieces))
+
+
+LOWERINGS: dict[str, LoweringFunction] = {
+    **dict.fromkeys(
+        ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Split", "Expand", "Tile"), move
+    ),
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth", "GatherElements", "GatherND"), move),
+    "Concat": concat,
+    "Pad": pad,
+    "Where": where,
+    "Shape": shape,
+    "Size": shape,
+    **dict.fromkeys(("Identity", "Dropout"), copy),
+}

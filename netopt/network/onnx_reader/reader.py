@@ -1,0 +1,167 @@
+"""An ONNX graph, walked once in its order, as a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from netopt.errors import InputError, UnsupportedOperatorError
+from netopt.network.lowering import Lowering
+from netopt.network.network import Network, TensorSpec
+from netopt.network.nodes import Affine
+from netopt.network.onnx_reader.call import Call, Constant, Tensor, Value
+from netopt.network.onnx_reader.fold import evaluate
+from netopt.network.onnx_reader.model_file import read_model
+from netopt.network.onnx_reader.registry import LOWERINGS
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def read_onnx(path: Path, *, output: str | None = None) -> Network:
+    """Return the network in an ONNX file, which may be compressed with gzip.
+
+    Parameters
+    ----------
+    path : the file.
+    output : "logits" leaves a trailing Softmax or LogSoftmax out.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or is no sound ONNX model.
+    UnsupportedOperatorError
+        An operator cannot be written as Affine and ReLU.
+    """
+    model, digest = read_model(path)
+    with np.errstate(all="ignore"):
+        return _GraphReader(model, output).run(path, digest)
+
+
+class _GraphReader:
+    def __init__(self, model: onnx.ModelProto, output: str | None) -> None:
+        self.graph = model.graph
+        self.opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
+        self.wants_logits = output == "logits"
+        self.dropped: str | None = None
+        self.values: dict[str, Value] = {}
+
+    def run(self, path: Path, digest: str) -> Network:
+        self._read_initializers()
+        inputs = self._read_inputs()
+        for node in self.graph.node:
+            self._read_node(node)
+        joined, outputs = self._join_outputs()
+        network = self.lowering.finish(
+            joined.value, inputs, outputs, source=path, source_sha256=digest, dropped_output=self.dropped
+        )
+        _check_finite(network)
+        return network
+
+    def _read_initializers(self) -> None:
+        from onnx import numpy_helper
+
+        for tensor in self.graph.initializer:
+            array = numpy_helper.to_array(tensor)
+            _check_weights(tensor.name, array)
+            self.values[tensor.name] = array
+
+    def _read_inputs(self) -> tuple[TensorSpec, ...]:
+        specs = tuple(_spec(info) for info in self.graph.input if info.name not in self.values)
+        if not specs:
+            raise InputError("the ONNX graph has no input; export the network again")
+        sizes = [spec.size for spec in specs]
+        self.lowering = Lowering(sum(sizes))
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        for spec, start in zip(specs, starts, strict=False):
+            part = self.lowering.take(self.lowering.input, np.arange(start, start + spec.size))
+            self.values[spec.name] = Tensor(spec.shape, part)
+        return specs
+
+    def _read_node(self, node: onnx.NodeProto) -> None:
+        inputs = tuple(self._lookup(name, node) for name in node.input)
+        call = Call(node, inputs, self.opset, self.lowering)
+        outputs: Sequence[Value]
+        if node.domain in ("", "ai.onnx") and not any(isinstance(value, Tensor) for value in inputs):
+            constants: list[Constant | None] = [None if v is None else np.asarray(v) for v in inputs]
+            outputs = evaluate(node, constants, self.opset)
+        elif node.domain in ("", "ai.onnx") and node.op_type in LOWERINGS:
+            outputs = LOWERINGS[node.op_type](call)
+        else:
+            raise UnsupportedOperatorError(
+                f"{call.label} is not piecewise linear or not known to netopt; replace it and export again"
+            )
+        for name, value in zip(node.output, outputs, strict=False):
+            if name:
+                self.values[name] = value
+
+    def _lookup(self, name: str, node: onnx.NodeProto) -> Value | None:
+        if not name:
+            return None
+        if name not in self.values:
+            raise InputError(
+                f"node {node.name or node.output[0]!r} ({node.op_type}) reads {name!r}, which nothing before it makes;"
+                " export the network again"
+            )
+        return self.values[name]
+
+    def _join_outputs(self) -> tuple[Tensor, tuple[TensorSpec, ...]]:
+        tensors, specs = [], []
+        for info in self.graph.output:
+            found = self.values.get(info.name)
+            if found is None:
+                raise InputError(f"no node makes the graph's output {info.name!r}; export the network again")
+            tensor = found if isinstance(found, Tensor) else Tensor(found.shape, self.lowering.constant(found))
+            tensors.append(tensor)
+            specs.append(TensorSpec(info.name, tensor.shape, _dtype(info)))
+        if len(tensors) == 1:
+            return tensors[0], tuple(specs)
+        size = sum(tensor.value.size for tensor in tensors)
+        parts, start = [], 0
+        for tensor in tensors:
+            index = np.full(size, -1)
+            index[start : start + tensor.value.size] = np.arange(tensor.value.size)
+            parts.append(self.lowering.take(tensor.value, index))
+            start += tensor.value.size
+        return Tensor((size,), self.lowering.add(*parts)), tuple(specs)
+
+
+def _dtype(info: onnx.ValueInfoProto) -> str:
+    import onnx
+
+    return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)))
+
+
+def _spec(info: onnx.ValueInfoProto) -> TensorSpec:
+    tensor = info.type.tensor_type
+    if not info.type.HasField("tensor_type") or not tensor.HasField("shape"):
+        raise InputError(f"input {info.name!r} of the ONNX graph has no shape; export the network with a fixed one")
+    shape = [axis.dim_value for axis in tensor.shape.dim]
+    if shape and shape[0] <= 0:
+        shape[0] = 1
+    if any(length <= 0 for length in shape):
+        raise InputError(
+            f"input {info.name!r} of the ONNX graph has shape {shape} with an unknown axis other than the batch;"
+            " export the network with a fixed shape"
+        )
+    dtype = _dtype(info)
+    if dtype not in ("float32", "float64"):
+        raise InputError(f"input {info.name!r} of the ONNX graph holds {dtype}; netopt takes float32 and float64")
+    return TensorSpec(info.name, tuple(shape), dtype)
+
+
+def _check_weights(name: str, array: Constant) -> None:
+    """Refuse NaN anywhere and infinities in arrays (a lone one may be the open side of a Clip)."""
+    if array.dtype.kind == "f" and (np.isnan(array).any() or (array.size > 1 and np.isinf(array).any())):
+        raise InputError(f"initialiser {name!r} holds NaN or infinite weights; train or export the network again")
+
+
+def _check_finite(network: Network) -> None:
+    for node in network.nodes:
+        if isinstance(node, Affine):
+            ones = [m.apply_abs(np.ones((1, m.in_size))) for m in node.maps]
+            if not all(np.isfinite(array).all() for array in (node.bias, *ones)):
+                raise InputError(f"{node.name!r} has NaN or infinite weights; train or export the network again")
