@@ -32,6 +32,16 @@ def check_solve(solver: MilpSolver, model: MilpModel, parameters: SolverParamete
     for kind, present in (("sos1", model.sos1 is not None), ("indicator", model.indicators is not None)):
         if present and kind not in solver.capabilities.row_kinds:
             raise UnsupportedModelError(f"solver {solver.name} takes no {kind} rows; {_REMEDY[kind]}")
+    check_input(model, parameters, start)
+
+
+def check_input(model: MilpModel, parameters: SolverParameters, start: FloatArray | None) -> None:
+    """Refuse what no solver can solve: a broken model, start or parameter.
+
+    Raises
+    ------
+    InvalidOptionError, InputError
+    """
     _check_parameters(parameters)
     _check_model(model)
     if start is not None and (start.shape != (model.column_count,) or not np.isfinite(start).all()):
