@@ -1,1 +1,1 @@
-"""Engines that maximise over a network: the MILP route."""
+"""Engines: ways of maximising over a network with a proof."""

@@ -1,0 +1,67 @@
+r"""What an engine maximises: the smallest normalised slack of a conjunction, as a function of input and output.
+
+.. math:: t(x) = \min_i \frac{b_i - A_i x - B_i f(x)}{\nu_i}
+
+A property's disjunct is satisfiable exactly where ``t >= 0``; a single row is any linear function of outputs and inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from netopt.arrays import FloatArray
+from netopt.specification.property import Conjunction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlackObjective:
+    """The smallest of the slacks of `conjunction`, each divided by its norm.
+
+    Attributes
+    ----------
+    conjunction : the rows ``A x + B y <= bound``.
+    norm : (rows,) positive.
+    """
+
+    conjunction: Conjunction
+    norm: FloatArray
+
+    @classmethod
+    def normalised(cls, conjunction: Conjunction) -> SlackObjective:
+        """Return the objective whose rows are divided by the Euclidean norm of their coefficients (1 for a zero row).
+
+        A conjunction without rows always holds: it counts as the row ``0 <= 0``.
+        """
+        if conjunction.bound.size == 0:
+            conjunction = Conjunction(np.zeros((1, conjunction.output_matrix.shape[1])), np.zeros(1))
+        squares = (conjunction.output_matrix**2).sum(axis=1)
+        if conjunction.input_matrix is not None:
+            squares = squares + np.asarray(conjunction.input_matrix.power(2).sum(axis=1)).ravel()
+        norm = np.sqrt(squares)
+        return cls(conjunction, np.where(norm > 0.0, norm, 1.0))
+
+    @classmethod
+    def linear(cls, weights: FloatArray) -> SlackObjective:
+        """Return the objective ``weights @ y``: one row, not normalised."""
+        return cls(Conjunction(-weights[None, :], np.zeros(1)), np.ones(1))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.norm.size
+
+    def value(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return t at a batch of inputs (batch, n) and outputs (batch, m): (batch,)."""
+        smallest: FloatArray = (self.conjunction.slack(x, y) / self.norm).min(axis=1)
+        return smallest
+
+    def over(self, output_map: sparse.csr_array, output_constant: FloatArray) -> tuple[sparse.csr_array, FloatArray]:
+        """Return (matrix, bound) of the output part once y is ``output_map @ columns + output_constant``.
+
+        The rows then read ``A x + matrix @ columns <= bound``.
+        """
+        rows = sparse.csr_array(self.conjunction.output_matrix)
+        return sparse.csr_array(rows @ output_map), self.conjunction.bound - rows @ output_constant
