@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 from scipy import sparse
@@ -12,6 +13,7 @@ from netopt.arrays import FloatArray, IntArray
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
+from netopt.specification.polytope import Polytope
 from netopt.specification.property import Case, Conjunction, Property
 
 #: A row number, or ("and" | "or", formulas).
@@ -43,7 +45,9 @@ class LinearRows:
 
 
 def build_property(formulas: Sequence[Formula], rows: LinearRows) -> Property:
-    """Return the property "all formulas hold": single-input rows become boxes, input rows polytopes, the rest conjunctions.
+    """Return the property "all formulas hold".
+
+    Rows on one input become boxes, rows on several inputs polytopes, all others rows of conjunctions.
 
     Raises
     ------
@@ -116,7 +120,7 @@ class _Assembler:
         self.constant = (inputs + outputs) == 0
         self.is_false = self.constant & (rows.bound < 0.0)
         self.is_box = (inputs == 1) & (outputs == 0)
-        self.is_polytope = np.zeros(count, dtype=bool)
+        self.is_polytope = (inputs > 1) & (outputs == 0)
         self.is_conjunction = ~(self.constant | self.is_box | self.is_polytope)
         self._read_box_rows()
         self._read_conjunction_rows()
@@ -142,6 +146,7 @@ class _Assembler:
         self.output_matrix = chosen[:, n:].toarray()
         self.input_matrix = sparse.csr_array(chosen[:, :n])
         self.mixes = np.diff(self.input_matrix.indptr) > 0
+        self.any_mixes = bool(self.mixes.any())
         self.conjunction_bound = self.rows.bound[picked]
 
     def run(self, common: Clause, clauses: list[Clause]) -> Property:
@@ -151,27 +156,29 @@ class _Assembler:
         if self.is_false.any():
             clauses = [clause for clause in clauses if not self.is_false[list(clause)].any()]
         domain_clauses, members = self._group(clauses)
-        domains = self._domains(common, domain_clauses)
-        shared = [row for row in common if self.is_conjunction[row]]
-        grouped: dict[tuple[bytes, bytes], tuple[Domain, list[Conjunction]]] = {}
-        for domain, own in zip(domains, members, strict=True):
-            key = (domain.lower.tobytes(), domain.upper.tobytes())
-            entry = grouped.setdefault(key, (domain, []))
-            entry[1].extend(self._conjunction([*shared, *clause]) for clause in own)
-        cases = tuple(Case(domain, tuple(disjuncts)) for domain, disjuncts in grouped.values())
+        shared_rows = tuple([row for row in common if self.is_polytope[row]])
+        linear_rows = [shared_rows + tuple([k for k in clause if self.is_polytope[k]]) for clause in domain_clauses]
+        boxes = self._boxes(common, domain_clauses)
+        shared = tuple([row for row in common if self.is_conjunction[row]])
+        conjunctions = self._conjunctions([shared + own for group in members for own in group])
+        grouped: dict[tuple[bytes, bytes, Clause], tuple[Box, list[Conjunction]]] = {}
+        for box, linear, group in zip(boxes, linear_rows, members, strict=True):
+            key = (box.low.tobytes(), box.high.tobytes(), linear)
+            grouped.setdefault(key, (box, []))[1].extend(islice(conjunctions, len(group)))
+        cases = tuple(Case(self._domain(box, key[2]), tuple(disjuncts)) for key, (box, disjuncts) in grouped.items())
         return Property(cases, n, m)
 
-    def _group(self, clauses: list[Clause]) -> tuple[list[Clause], list[list[list[int]]]]:
+    def _group(self, clauses: list[Clause]) -> tuple[list[Clause], list[list[Clause]]]:
         """Split each clause into domain rows and conjunction rows, and gather those with the same domain rows."""
         on_domain = (self.is_box | self.is_polytope).tolist()
         on_output = self.is_conjunction.tolist()
-        groups: dict[Clause, list[list[int]]] = {}
+        groups: dict[Clause, list[Clause]] = {}
         for clause in clauses:
             key = tuple([row for row in clause if on_domain[row]])
-            groups.setdefault(key, []).append([row for row in clause if on_output[row]])
+            groups.setdefault(key, []).append(tuple([row for row in clause if on_output[row]]))
         return list(groups), list(groups.values())
 
-    def _domains(self, common: Clause, domain_clauses: list[Clause]) -> list[Domain]:
+    def _boxes(self, common: Clause, domain_clauses: list[Clause]) -> list[Box]:
         n = self.rows.input_size
         low, high = np.full((1, n), -np.inf), np.full((1, n), np.inf)
         self._tighten(low, high, [common])
@@ -185,17 +192,50 @@ class _Assembler:
                 )
         return [Box(first, second) for first, second in zip(low, high, strict=True)]
 
+    def _domain(self, box: Box, rows: Clause) -> Domain:
+        """Return the box, cut by linear rows; rows of one direction (or opposite ones) become one two-sided row."""
+        if not rows:
+            return box
+        matrix = self.rows.matrix[list(rows)][:, : self.rows.input_size]
+        sides: dict[bytes, tuple[int, list[float], list[float]]] = {}
+        for k, row in enumerate(rows):
+            entries = slice(matrix.indptr[k], matrix.indptr[k + 1])
+            sign = float(np.sign(matrix.data[entries][0]))
+            direction = matrix.indices[entries].tobytes() + (sign * matrix.data[entries]).tobytes()
+            _, lower, upper = sides.setdefault(direction, (k, [-np.inf], [np.inf]))
+            (upper if sign > 0.0 else lower).append(sign * float(self.rows.bound[row]))
+        first = [k for k, _, _ in sides.values()]
+        signs = np.array([np.sign(matrix.data[matrix.indptr[k]]) for k in first])
+        directed = sparse.csr_array(sparse.diags_array(signs) @ matrix[first])
+        row_lower = np.array([max(lower) for _, lower, _ in sides.values()])
+        row_upper = np.array([min(upper) for _, _, upper in sides.values()])
+        return Polytope(directed, row_lower, row_upper, box.low, box.high)
+
     def _tighten(self, low: FloatArray, high: FloatArray, clauses: list[Clause]) -> None:
-        sizes = np.fromiter(map(len, clauses), dtype=np.int64, count=len(clauses))
-        owner = np.repeat(np.arange(len(clauses)), sizes)
-        row: IntArray = np.fromiter((k for clause in clauses for k in clause), dtype=np.int64, count=int(sizes.sum()))
+        owner, row = _flat(clauses)
         boxed = self.is_box[row]
         owner, row = owner[boxed], row[boxed]
         upper = self.is_upper[row]
         np.minimum.at(high, (owner[upper], self.variable[row[upper]]), self.value[row[upper]])
         np.maximum.at(low, (owner[~upper], self.variable[row[~upper]]), self.value[row[~upper]])
 
-    def _conjunction(self, rows: list[int]) -> Conjunction:
-        picked = self.position[rows] if rows else np.empty(0, dtype=np.int64)
-        mixed = self.input_matrix[picked] if self.mixes[picked].any() else None
-        return Conjunction(self.output_matrix[picked], self.conjunction_bound[picked], mixed)
+    def _conjunctions(self, clauses: list[Clause]) -> Iterator[Conjunction]:
+        """Yield the conjunction of each clause's rows; the arrays are views of one gathered block."""
+        owner, row = _flat(clauses)
+        picked = self.position[row]
+        output, bound = self.output_matrix[picked], self.conjunction_bound[picked]
+        end = np.searchsorted(owner, np.arange(len(clauses)), side="right").tolist()
+        first = 0
+        for last in end:
+            mixed = None
+            if self.any_mixes and self.mixes[picked[first:last]].any():
+                mixed = self.input_matrix[picked[first:last]]
+            yield Conjunction(output[first:last], bound[first:last], mixed)
+            first = last
+
+
+def _flat(clauses: list[Clause]) -> tuple[IntArray, IntArray]:
+    """Return (number of the clause, row) of every member."""
+    sizes = np.fromiter(map(len, clauses), dtype=np.int64, count=len(clauses))
+    row = np.fromiter(chain.from_iterable(clauses), dtype=np.int64, count=int(sizes.sum()))
+    return np.repeat(np.arange(len(clauses)), sizes), row

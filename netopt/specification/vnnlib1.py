@@ -106,10 +106,13 @@ class _Parser:
             return False
         if head not in ("declare-const", "declare-fun"):
             self._fail(expression[0], f"expected (assert …) or (declare-const …), found {self._shown(head)}")
-        name, sort = expression[2] if len(expression) > 2 else None, expression[-1]
-        match = _VARIABLE.fullmatch(name) if isinstance(name, str) else None
+        found, sort = expression[2] if len(expression) > 2 else None, expression[-1]
+        match = _VARIABLE.fullmatch(found) if isinstance(found, str) else None
         if match is None or len(expression) != (4 if head == "declare-const" else 5):
-            self._fail(expression[0], f"declare inputs as X_0, X_1, … and outputs as Y_0, Y_1, …, not {self._shown(name)}")
+            self._fail(
+                expression[0], f"declare inputs as X_0, X_1, … and outputs as Y_0, Y_1, …, not {self._shown(found)}"
+            )
+        name: str = match[0]
         if sort != "Real":
             self._fail(expression[0], f"{name} is declared as {self._shown(sort)}; only Real is supported")
         if name in self.declared:
@@ -145,15 +148,20 @@ class _Parser:
         operator = expression[1]
         if operator in ("and", "or"):
             parts = self._flattened(expression)
-            return operator, [part if type(part) is int else self._formula(part, expression[0], depth + 1) for part in parts]
-        if operator in ("<=", "<", ">=", ">", "="):
-            return self._comparison(expression)
-        self._fail(expression[0], f"expected and, or, <=, >=, <, > or =, found {operator!r}")
+            return operator, [
+                part if type(part) is int else self._formula(part, expression[0], depth + 1) for part in parts
+            ]
+        if operator not in ("<=", "<", ">=", ">", "="):
+            self._fail(expression[0], f"expected and, or, <=, >=, <, > or =, found {operator!r}")
+        return self._comparison(expression)
 
     @staticmethod
     def _flattened(expression: list[_Expression]) -> list[_Expression]:
-        """Return the operands of and/or with nested operands of the same operator opened, in order, without recursion."""
-        parts: list[_Expression] = []
+        """Return the operands of and/or, nested ones of the same operator opened, in order and without recursion."""
+        parts: list[_Expression] = expression[2:]
+        if all(type(part) is int for part in parts):
+            return parts
+        parts = []
         waiting = expression[:1:-1]
         while waiting:
             part = waiting.pop()

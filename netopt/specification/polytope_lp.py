@@ -1,0 +1,94 @@
+"""Linear programs over a polytope, by SciPy's HiGHS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from netopt.arrays import FloatArray
+from netopt.errors import InputError
+
+if TYPE_CHECKING:
+    from netopt.specification.polytope import Polytope
+
+
+def linear_programs(polytope: Polytope, coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Solve ``max c x`` for each row c: (maximisers (k, n), multipliers (k, rows)).
+
+    Raises
+    ------
+    InputError
+        The polytope is empty.
+    """
+    matrix, side, row, sign = _upper_rows(polytope)
+    box = np.stack([polytope.low, polytope.high], axis=1)
+    points = np.empty(coefficients.shape)
+    multipliers = np.zeros((coefficients.shape[0], polytope.row_lower.size))
+    for k, objective in enumerate(coefficients):
+        scale = float(np.abs(objective).max(initial=0.0)) or 1.0
+        answer = _solve(-objective / scale, matrix, side, box)
+        points[k] = answer.x
+        np.add.at(multipliers[k], row, sign * -answer.ineqlin.marginals * scale)
+    return points, multipliers
+
+
+def smallest_violation(polytope: Polytope) -> FloatArray:
+    """Return the multipliers (rows,) of ``min v`` with every row relaxed by v: a certificate where no point exists."""
+    matrix, side, row, sign = _upper_rows(polytope)
+    relaxed = sparse.csr_array(sparse.hstack([matrix, sparse.csr_array(-_norms(matrix)[:, None])]))
+    box = np.concatenate([np.stack([polytope.low, polytope.high], axis=1), [[0.0, np.inf]]])
+    objective = np.zeros(polytope.dimension + 1)
+    objective[-1] = 1.0
+    answer = _solve(objective, relaxed, side, box)
+    multipliers = np.zeros(polytope.row_lower.size)
+    np.add.at(multipliers, row, sign * -answer.ineqlin.marginals)
+    return multipliers
+
+
+def inner_point(polytope: Polytope) -> tuple[FloatArray, float]:
+    """Return a member of the box as far inside all rows as possible, and its smallest distance to a row.
+
+    Raises
+    ------
+    InputError
+        The polytope is empty.
+    """
+    matrix, side, _, _ = _upper_rows(polytope)
+    reach = float(np.abs(polytope.high - polytope.low).sum()) + 1.0
+    pushed = sparse.csr_array(sparse.hstack([matrix, sparse.csr_array(_norms(matrix)[:, None])]))
+    box = np.concatenate([np.stack([polytope.low, polytope.high], axis=1), [[0.0, reach]]])
+    objective = np.zeros(polytope.dimension + 1)
+    objective[-1] = -1.0
+    answer = _solve(objective, pushed, side, box)
+    return answer.x[:-1], float(answer.x[-1])
+
+
+def _upper_rows(polytope: Polytope) -> tuple[sparse.csr_array, FloatArray, Any, Any]:
+    """Return the finite sides as rows ``M x <= side``, with each one's row number and sign in the polytope."""
+    above = np.flatnonzero(np.isfinite(polytope.row_upper))
+    below = np.flatnonzero(np.isfinite(polytope.row_lower))
+    matrix = sparse.csr_array(sparse.vstack([polytope.matrix[above], -polytope.matrix[below]], format="csr"))
+    side = np.concatenate([polytope.row_upper[above], -polytope.row_lower[below]])
+    sign = np.concatenate([np.ones(above.size), -np.ones(below.size)])
+    return matrix, side, np.concatenate([above, below]), sign
+
+
+def _norms(matrix: sparse.csr_array) -> FloatArray:
+    """Return the Euclidean norm of each row, 1 for empty rows."""
+    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    return np.where(norms > 0.0, norms, 1.0)
+
+
+def _solve(objective: FloatArray, matrix: sparse.csr_array, side: FloatArray, box: FloatArray) -> Any:
+    from scipy.optimize import linprog
+
+    options = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+    solve: Any = linprog  # the stubs know no sparse constraints
+    answer = solve(objective, A_ub=matrix, b_ub=side, bounds=box, method="highs", options=options)
+    if answer.status == 2:
+        raise InputError("the linear constraints on the inputs contradict each other; no input satisfies them")
+    if answer.status != 0:
+        raise InputError(f"the linear program over the inputs failed ({answer.message}); rescale the input rows")
+    return answer
