@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from netopt.errors import InvalidOptionError
+from netopt.solvers.gurobi import Gurobi
 from netopt.solvers.highs import Highs
 from netopt.solvers.solver import MilpSolver
 
 #: Name on the command line to a maker of the solver.
-SOLVERS: Mapping[str, Callable[[], MilpSolver]] = MappingProxyType({"highs": Highs})
+SOLVERS: Mapping[str, Callable[[], MilpSolver]] = MappingProxyType({"highs": Highs, "gurobi": Gurobi})
 
 
 def get_solver(name: str) -> MilpSolver:
