@@ -35,6 +35,13 @@ def selection(index: IntArray, in_size: int) -> Sparse:
     return Sparse(sparse.csr_array((np.ones(chosen.size), chosen, pointer), shape=(index.size, in_size)))
 
 
+def weighted_sums(index: IntArray, weights: FloatArray, in_size: int) -> Sparse:
+    """Return the map whose k-th output is ``sum_j weights[k, j] x[index[k, j]]``; zero weights are not stored."""
+    rows, places = np.nonzero(weights)
+    entries = (weights[rows, places], (rows, index[rows, places]))
+    return _clean(sparse.csr_array(sparse.coo_array(entries, shape=(index.shape[0], in_size))))
+
+
 def is_identity(linear_map: LinearMap) -> bool:
     """Return whether a map is a stored identity."""
     if not isinstance(linear_map, Sparse) or linear_map.in_size != linear_map.out_size:
@@ -115,7 +122,7 @@ def _with_convolution(outer: LinearMap, inner: LinearMap) -> Convolution | None:
     if isinstance(outer, Convolution) and isinstance(inner, Sparse):
         _, height, width = outer.in_shape
         mixing = _channel_mixing(inner.weight, height * width)
-        return None if mixing is None else outer.mix_inputs(mixing)
+        return outer.absorb_padding(inner.weight) if mixing is None else outer.mix_inputs(mixing)
     if isinstance(outer, Sparse) and isinstance(inner, Convolution):
         _, height, width = inner.out_shape
         mixing = _channel_mixing(outer.weight, height * width)

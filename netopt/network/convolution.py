@@ -200,3 +200,22 @@ class Convolution(LinearMap):
         return replace(
             self, weight=np.ascontiguousarray(np.moveaxis(weight, 0, 1)), in_shape=(mixing.shape[1], height, width)
         )
+
+    def absorb_padding(self, padding: sparse.csr_array) -> Convolution | None:
+        """Return ``self @ padding`` where that matrix sets images into larger ones of zeros, else None."""
+        size = padding.shape[1]
+        counts = np.diff(padding.indptr)
+        if padding.nnz != size or counts.max() > 1:
+            return None
+        if (padding.data != 1.0).any() or (padding.indices != np.arange(size)).any():
+            return None
+        _, rows, columns = np.nonzero(counts.reshape(self.in_shape))
+        first_row, last_row = int(rows.min()), int(rows.max())
+        first_column, last_column = int(columns.min()), int(columns.max())
+        channels, height, width = self.in_shape
+        shape = (channels, last_row + 1 - first_row, last_column + 1 - first_column)
+        if int(np.prod(shape)) != size:
+            return None
+        top, left, bottom, right = self.pads
+        pads = (top + first_row, left + first_column, bottom + height - 1 - last_row, right + width - 1 - last_column)
+        return replace(self, in_shape=shape, pads=pads)

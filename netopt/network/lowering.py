@@ -107,6 +107,27 @@ class Lowering:
             self._relus[affine] = Expression(((name, identity(x.size)),), np.zeros(x.size), name)
         return self._relus[affine]
 
+    def leaky_relu(self, x: Expression, slope: FloatArray | float) -> Expression:
+        """Return ``slope x + (1 - slope) relu(x)``: x above zero, slope times x below."""
+        positive = self.relu(x)
+        return self.add(self.scale(x, slope), self.scale(positive, 1.0 - np.asarray(slope)))
+
+    def clip(self, x: Expression, low: float, high: float) -> Expression:
+        """Return ``min(max(x, low), high)`` as nested ReLUs: interval bounds of a difference of two would be looser."""
+        if high == np.inf:
+            return x if low == -np.inf else self.shift(self.relu(self.shift(x, -low)), low)
+        if low == -np.inf:
+            room = self.shift(self.scale(x, -1.0), high)
+        else:
+            room = self.shift(self.scale(self.relu(self.shift(x, -low)), -1.0), high - low)
+        return self.shift(self.scale(self.relu(room), -1.0), high)
+
+    def settle(self, x: Expression) -> Expression:
+        """Return `x` with a node of its own unless it is made of Sparse maps: what is read often is computed once."""
+        if not all(isinstance(linear_map, Sparse) for _, linear_map in x.terms):
+            self.node(x)
+        return x
+
     def node(self, x: Expression) -> str:
         """Return the node that holds `x`, made where there is none yet."""
         if x.node is None:

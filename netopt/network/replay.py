@@ -31,7 +31,7 @@ class OnnxReplay:
     def __init__(self, network: Network) -> None:
         import onnxruntime
 
-        from netopt.network.onnx_reader.model_file import parse_model, read_bytes, uses_external_data
+        from netopt.network.onnx_reader.model_file import read_model
 
         if network.source is None:
             raise InputError("a network made in memory has no file to replay; write it to ONNX and load that file")
@@ -39,12 +39,11 @@ class OnnxReplay:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        content = read_bytes(network.source)
-        external = uses_external_data(parse_model(content, network.source))
+        file = read_model(network.source)
+        if file.sha256 != network.source_sha256:
+            raise InputError(f"{network.source} has changed since the network was read from it; load it again")
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(network.source) if external else content, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(file.content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions share no base class
             raise InputError(f"onnxruntime cannot run {network.source} ({error}); export the network again") from error
         self._network = network

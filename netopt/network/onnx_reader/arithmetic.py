@@ -58,11 +58,15 @@ def divide(call: Call) -> Sequence[Value]:
 
 def batch_normalization(call: Call) -> Sequence[Value]:
     """Lower ``(x - mean) / sqrt(variance + epsilon) * scale + shift``, by channel."""
-    if call.attribute("training_mode", 0):
+    if call.attribute("training_mode", 0) or any(call.node.output[1:]):
         raise call.refuse(
             "normalises by the statistics of the batch (training mode)", "export the network in eval mode"
         )
+    if not call.attribute("spatial", 1):
+        raise call.refuse("normalises every pixel on its own (spatial = 0)", "export with opset 9 or later")
     x = call.tensor()
+    if len(x.shape) < 2:
+        raise call.malformed(f"normalises a tensor of shape {x.shape}")
     scale, shift, center, variance = (call.constant(k, "normalisation").astype(np.float64) for k in range(1, 5))
     factor = scale / np.sqrt(variance + float(call.attribute("epsilon", 1e-5)))
     shape = (1, -1) + (1,) * (len(x.shape) - 2)

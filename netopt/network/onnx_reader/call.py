@@ -38,12 +38,24 @@ Value = Tensor | Constant
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A node, its inputs (None where an optional one is left out), the model's opset and the network so far."""
+    """A node in the middle of reading.
+
+    Attributes
+    ----------
+    node : the node.
+    inputs : its inputs; None where an optional one is left out.
+    opset : version of the model's operators.
+    lowering : the network so far.
+    trailing : whether nothing but changes of shape follows the node.
+    wants_logits : whether the caller asked for a trailing Softmax to be left out.
+    """
 
     node: onnx.NodeProto
     inputs: tuple[Value | None, ...]
     opset: int
     lowering: Lowering
+    trailing: bool = False
+    wants_logits: bool = False
 
     @property
     def label(self) -> str:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,45 @@ _PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt"}
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return a file's bytes, decompressed when they are gzip.
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A parsed file.
+
+    Attributes
+    ----------
+    model : the model, its external data loaded.
+    content : the decompressed bytes, or those of the model with its external data: what onnxruntime is given.
+    sha256 : digest of the decompressed bytes, followed by the external data if there is any.
+    """
+
+    model: onnx.ModelProto
+    content: bytes
+    sha256: str
+
+
+def read_model(path: Path) -> ModelFile:
+    """Return the model in a file.
 
     Raises
     ------
     InputError
-        The file is missing, a folder, unreadable, empty, a pickle, or a broken gzip.
+        The file cannot be read, is no ONNX model, or names data outside its folder.
     """
-    suffixes = {suffix.lower() for suffix in path.suffixes}
-    if suffixes & _PICKLES:
+    content = _read_bytes(path)
+    model = _parse(content, path)
+    digest = hashlib.sha256(content)
+    files = _external_files(model, path.parent)
+    for file in files:
+        digest.update(file.read_bytes())
+    if files:
+        _load_external_data(model, path)
+        content = model.SerializeToString()
+    return ModelFile(model, content, digest.hexdigest())
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Return a file's bytes, decompressed when they are gzip."""
+    if {suffix.lower() for suffix in path.suffixes} & _PICKLES:
         raise InputError(
             f"{path} is a pickled model, which can run code when loaded; export it to ONNX and pass that file"
         )
@@ -48,25 +78,7 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
-    """Return the model and the sha256 of its bytes (and of the external data it names).
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, is no ONNX model, or names data outside its folder.
-    """
-    content = read_bytes(path)
-    model = parse_model(content, path)
-    digest = hashlib.sha256(content)
-    for file in sorted(_external_files(model, path.parent)):
-        digest.update(file.read_bytes())
-    _load_external_data(model, path)
-    return model, digest.hexdigest()
-
-
-def parse_model(content: bytes, path: Path) -> onnx.ModelProto:
-    """Return the model in a file's decompressed bytes, without its external data."""
+def _parse(content: bytes, path: Path) -> onnx.ModelProto:
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
 
@@ -74,14 +86,13 @@ def parse_model(content: bytes, path: Path) -> onnx.ModelProto:
         model = onnx.load_model_from_string(content)
     except DecodeError as error:
         raise InputError(f"{path} is not an ONNX file, or is cut short ({error}); export the network again") from error
-    if not model.graph.node or not model.graph.output or not model.opset_import:
-        raise InputError(f"{path} holds no ONNX graph with nodes and outputs; export the network again")
+    if not model.graph.output or not model.opset_import:
+        raise InputError(f"{path} holds no ONNX graph with outputs; export the network again")
+    if model.functions:
+        from onnx import inliner
+
+        model = inliner.inline_local_functions(model)
     return model
-
-
-def uses_external_data(model: onnx.ModelProto) -> bool:
-    """Return whether some weights lie in files beside the model."""
-    return any(True for _ in _external_tensors(model))
 
 
 def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -93,13 +104,13 @@ def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
             yield tensor
 
 
-def _external_files(model: onnx.ModelProto, folder: Path) -> set[Path]:
+def _external_files(model: onnx.ModelProto, folder: Path) -> list[Path]:
     files = set()
     home = folder.resolve()
     for tensor in _external_tensors(model):
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         file = (home / location).resolve()
-        if not location or not file.is_relative_to(home) or file == home:
+        if not location or not file.is_relative_to(home):
             raise InputError(
                 f"tensor {tensor.name!r} names external data at {location!r}, outside the model's folder;"
                 " save the model with its data beside it"
@@ -107,10 +118,11 @@ def _external_files(model: onnx.ModelProto, folder: Path) -> set[Path]:
         if not file.is_file():
             raise InputError(f"tensor {tensor.name!r} needs the data file {location!r} beside the model; put it there")
         files.add(file)
-    return files
+    return sorted(files)
 
 
 def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
+    import onnx
     from onnx.external_data_helper import load_external_data_for_tensor
 
     for tensor in _external_tensors(model):
@@ -118,5 +130,5 @@ def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
             load_external_data_for_tensor(tensor, str(path.parent.resolve()))
         except (OSError, ValueError) as error:
             raise InputError(f"external data of tensor {tensor.name!r} cannot be read ({error})") from error
-        tensor.data_location = 0
+        tensor.data_location = onnx.TensorProto.DEFAULT
         del tensor.external_data[:]

@@ -67,11 +67,6 @@ def shape(call: Call) -> Sequence[Value]:
     return evaluate(call.node, [call.tensor().index], call.opset)
 
 
-def copy(call: Call) -> Sequence[Value]:
-    """Lower an operator that does nothing in inference."""
-    return [call.tensor()]
-
-
 def _join(call: Call, parts: Sequence[Tensor], before: Sequence[IntArray]) -> Tensor:
     """Return the entries of several tensors that the operator picks, numbering them one after another."""
     offsets = np.concatenate([[0], np.cumsum([part.value.size for part in parts])])
@@ -95,5 +90,4 @@ LOWERINGS: dict[str, LoweringFunction] = {
     "Where": where,
     "Shape": shape,
     "Size": shape,
-    **dict.fromkeys(("Identity", "Dropout"), copy),
 }

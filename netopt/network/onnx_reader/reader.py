@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from netopt.errors import InputError, UnsupportedOperatorError
+from netopt.errors import InputError
 from netopt.network.lowering import Lowering
 from netopt.network.network import Network, TensorSpec
 from netopt.network.nodes import Affine
@@ -16,9 +16,14 @@ from netopt.network.onnx_reader.call import Call, Constant, Tensor, Value
 from netopt.network.onnx_reader.fold import evaluate
 from netopt.network.onnx_reader.model_file import read_model
 from netopt.network.onnx_reader.registry import LOWERINGS
+from netopt.network.onnx_reader.softmax import DROPPED, trailing_softmax
 
 if TYPE_CHECKING:
     import onnx
+
+_OLDEST_OPSET = 7
+_DOMAINS = ("", "ai.onnx")
+_RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
 
 
 def read_onnx(path: Path, *, output: str | None = None) -> Network:
@@ -36,15 +41,21 @@ def read_onnx(path: Path, *, output: str | None = None) -> Network:
     UnsupportedOperatorError
         An operator cannot be written as Affine and ReLU.
     """
-    model, digest = read_model(path)
+    file = read_model(path)
     with np.errstate(all="ignore"):
-        return _GraphReader(model, output).run(path, digest)
+        return _GraphReader(file.model, output).run(path, file.sha256)
 
 
 class _GraphReader:
     def __init__(self, model: onnx.ModelProto, output: str | None) -> None:
         self.graph = model.graph
         self.opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
+        if self.opset < _OLDEST_OPSET:
+            raise InputError(
+                f"the ONNX graph uses opset {self.opset}; convert it to {_OLDEST_OPSET} or later with"
+                " onnx.version_converter"
+            )
+        self.trailing = trailing_softmax(self.graph)
         self.wants_logits = output == "logits"
         self.dropped: str | None = None
         self.values: dict[str, Value] = {}
@@ -83,16 +94,18 @@ class _GraphReader:
 
     def _read_node(self, node: onnx.NodeProto) -> None:
         inputs = tuple(self._lookup(name, node) for name in node.input)
-        call = Call(node, inputs, self.opset, self.lowering)
+        call = Call(node, inputs, self.opset, self.lowering, node.output[0] == self.trailing, self.wants_logits)
         outputs: Sequence[Value]
-        if node.domain in ("", "ai.onnx") and not any(isinstance(value, Tensor) for value in inputs):
-            constants: list[Constant | None] = [None if v is None else np.asarray(v) for v in inputs]
-            outputs = evaluate(node, constants, self.opset)
-        elif node.domain in ("", "ai.onnx") and node.op_type in LOWERINGS:
+        if node.domain not in _DOMAINS or node.op_type in _RANDOM:
+            raise call.refuse("is not an operator netopt knows", "replace it in the network and export again")
+        if not any(isinstance(value, Tensor) for value in inputs):
+            outputs = evaluate(node, [value for value in inputs if not isinstance(value, Tensor)], self.opset)
+        elif node.op_type in LOWERINGS:
             outputs = LOWERINGS[node.op_type](call)
+            self.dropped = DROPPED.get(node.op_type, self.dropped)
         else:
-            raise UnsupportedOperatorError(
-                f"{call.label} is not piecewise linear or not known to netopt; replace it and export again"
+            raise call.refuse(
+                "is not piecewise linear, or not known to netopt", "replace it in the network and export again"
             )
         for name, value in zip(node.output, outputs, strict=False):
             if name:

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netopt.network.onnx_reader import activation, arithmetic, matrix, movement
+from netopt.network.onnx_reader import (
+    activation,
+    arithmetic,
+    cast,
+    convolution_layer,
+    extremum,
+    matrix,
+    movement,
+    pooling,
+    reduction,
+    softmax,
+)
 from netopt.network.onnx_reader.call import LoweringFunction
 
 #: Operator of the default ONNX domain -> how it is lowered.
 LOWERINGS: Mapping[str, LoweringFunction] = {
     **activation.LOWERINGS,
     **arithmetic.LOWERINGS,
+    **cast.LOWERINGS,
+    **convolution_layer.LOWERINGS,
+    **extremum.LOWERINGS,
     **matrix.LOWERINGS,
     **movement.LOWERINGS,
+    **pooling.LOWERINGS,
+    **reduction.LOWERINGS,
+    **softmax.LOWERINGS,
 }

@@ -1,0 +1,66 @@
+"""Reductions over axes: sum, mean, maximum, minimum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from netopt.arrays import IntArray
+from netopt.network.composition import weighted_sums
+from netopt.network.maximum import maximum_of
+from netopt.network.onnx_reader.call import Call, LoweringFunction, Tensor, Value
+
+
+def reduce_sum(call: Call) -> Sequence[Value]:
+    """Lower a sum over axes."""
+    x = call.tensor()
+    groups, shape = _groups(call, x)
+    return [Tensor(shape, call.lowering.apply(weighted_sums(groups, np.ones(groups.shape), x.value.size), x.value))]
+
+
+def reduce_mean(call: Call) -> Sequence[Value]:
+    """Lower a mean over axes."""
+    x = call.tensor()
+    groups, shape = _groups(call, x)
+    weights = np.full(groups.shape, 1.0 / groups.shape[1])
+    return [Tensor(shape, call.lowering.apply(weighted_sums(groups, weights, x.value.size), x.value))]
+
+
+def reduce_max(call: Call) -> Sequence[Value]:
+    """Lower a maximum over axes."""
+    x = call.tensor()
+    groups, shape = _groups(call, x)
+    return [Tensor(shape, maximum_of(call.lowering, x.value, groups))]
+
+
+def reduce_min(call: Call) -> Sequence[Value]:
+    """Lower a minimum over axes: minus the maximum of minus x."""
+    x = call.tensor()
+    groups, shape = _groups(call, x)
+    lowering = call.lowering
+    return [Tensor(shape, lowering.scale(maximum_of(lowering, lowering.scale(x.value, -1.0), groups), -1.0))]
+
+
+def _groups(call: Call, x: Tensor) -> tuple[IntArray, tuple[int, ...]]:
+    """Return the entries each output is made of, (out, group), and the shape of the output."""
+    rank = len(x.shape)
+    given = call.optional_constant(1, "list of axes")
+    chosen = call.attribute("axes", None) if given is None else given.tolist()
+    if not chosen:
+        chosen = [] if call.attribute("noop_with_empty_axes", 0) else list(range(rank))
+    axes = sorted({call.axis(int(axis), rank) for axis in chosen})
+    kept = [axis for axis in range(rank) if axis not in axes]
+    size = int(np.prod([x.shape[axis] for axis in axes], dtype=np.int64))
+    groups = x.index.transpose(*kept, *axes).reshape(-1, size)
+    if call.attribute("keepdims", 1):
+        return groups, tuple(1 if axis in axes else length for axis, length in enumerate(x.shape))
+    return groups, tuple(x.shape[axis] for axis in kept)
+
+
+LOWERINGS: dict[str, LoweringFunction] = {
+    "ReduceSum": reduce_sum,
+    "ReduceMean": reduce_mean,
+    "ReduceMax": reduce_max,
+    "ReduceMin": reduce_min,
+}
