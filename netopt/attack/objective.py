@@ -1,0 +1,120 @@
+r"""What the attacks maximise: for each disjunct, the smallest slack of its rows, each divided by the row's norm.
+
+.. math:: t_d(x) = \min_{i \in d} (b_i - A_i x - B_i f(x)) / \nu_i
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from netopt.arrays import FloatArray, IntArray
+from netopt.network.gradient import value_and_gradient
+from netopt.network.network import Network
+from netopt.specification.property import Conjunction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlackBatch:
+    """The rows of several disjuncts, one below the other.
+
+    Attributes
+    ----------
+    output_matrix : (rows, m), divided by the rows' norms.
+    input_matrix : (rows, n) CSR divided likewise, or None.
+    bound : (rows,), divided likewise.
+    start : (disjuncts,) first row of each disjunct; none is empty.
+    owner : (rows,) disjunct of each row.
+    """
+
+    output_matrix: FloatArray
+    input_matrix: sparse.csr_array | None
+    bound: FloatArray
+    start: IntArray
+    owner: IntArray
+
+    @classmethod
+    def of(cls, disjuncts: tuple[Conjunction, ...], input_size: int) -> SlackBatch:
+        """Return the normalised rows of some disjuncts; one without rows always holds and counts as ``0 <= 0``."""
+        outputs = disjuncts[0].output_matrix.shape[1]
+        always = Conjunction(np.zeros((1, outputs)), np.zeros(1))
+        filled = [disjunct if disjunct.bound.size else always for disjunct in disjuncts]
+        sizes = np.array([disjunct.bound.size for disjunct in filled])
+        output_matrix = np.concatenate([disjunct.output_matrix for disjunct in filled])
+        squares = (output_matrix**2).sum(axis=1)
+        input_matrix = None
+        if any(disjunct.input_matrix is not None for disjunct in filled):
+            parts = [
+                sparse.csr_array((disjunct.bound.size, input_size))
+                if disjunct.input_matrix is None
+                else disjunct.input_matrix
+                for disjunct in filled
+            ]
+            input_matrix = sparse.csr_array(sparse.vstack(parts, format="csr"))
+            squares = squares + np.asarray(input_matrix.power(2).sum(axis=1)).ravel()
+        scale = 1.0 / np.sqrt(np.where(squares > 0.0, squares, 1.0))
+        return cls(
+            output_matrix=output_matrix * scale[:, None],
+            input_matrix=None if input_matrix is None else sparse.csr_array(sparse.diags_array(scale) @ input_matrix),
+            bound=np.concatenate([disjunct.bound for disjunct in filled]) * scale,
+            start=np.cumsum(sizes) - sizes,
+            owner=np.repeat(np.arange(sizes.size), sizes),
+        )
+
+    @classmethod
+    def linear(cls, weights: FloatArray) -> SlackBatch:
+        """Return the objective ``weights @ y``, not normalised, as a single disjunct."""
+        zero = np.zeros(1, dtype=np.int64)
+        return cls(-weights[None, :], None, np.zeros(1), zero, zero)
+
+    @property
+    def disjuncts(self) -> int:
+        """Number of disjuncts."""
+        return self.start.size
+
+    def slack(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return every row's slack at a batch: (batch, rows)."""
+        value = y @ self.output_matrix.T
+        if self.input_matrix is not None:
+            value = value + (self.input_matrix @ x.T).T
+        return self.bound - value
+
+    def values(self, network: Network, x: FloatArray) -> FloatArray:
+        """Return t of every disjunct at a batch: (batch, disjuncts)."""
+        return self._smallest(self.slack(x, network.forward(x)))
+
+    def _smallest(self, slack: FloatArray) -> FloatArray:
+        return np.asarray(np.minimum.reduceat(slack, self.start, axis=1))
+
+    def ascent(
+        self, network: Network, x: FloatArray, target: IntArray, spread: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return t of every disjunct and, for each point, an ascent direction of its target disjunct.
+
+        Parameters
+        ----------
+        target : (batch,) the disjunct each point climbs.
+        spread : (batch,) in [0, 1]: 0 follows the smallest slack alone, 1 all violated rows alike.
+
+        Returns
+        -------
+        values : (batch, disjuncts).
+        gradient : (batch, n).
+        """
+        seen: list[FloatArray] = []
+
+        def cotangent(y: FloatArray) -> FloatArray:
+            slack = self.slack(x, y)
+            own = np.where(self.owner == target[:, None], slack, np.inf)
+            weight = np.where(own < 0.0, spread[:, None], 0.0)
+            weight[np.arange(x.shape[0]), own.argmin(axis=1)] = 1.0
+            seen.extend((self._smallest(slack), weight))
+            return -(weight @ self.output_matrix)
+
+        _, gradient = value_and_gradient(network, x, cotangent)
+        values, weight = seen
+        if self.input_matrix is not None:
+            gradient = gradient - (self.input_matrix.T @ weight.T).T
+        return values, gradient
