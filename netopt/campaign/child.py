@@ -1,0 +1,30 @@
+"""The program of one run: the ``netopt`` command, which ends when the process that started it does.
+
+Run as ``python -m netopt.campaign.child verify ...`` in a session of its own, with a pipe as standard input.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from importlib.metadata import entry_points
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of standard input, which the parent holds open as long as it lives, and kill the session."""
+    while os.read(0, 1):
+        pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Run the installed command on this process's arguments."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    (command,) = entry_points(group="console_scripts", name="netopt")
+    sys.exit(command.load()())
+
+
+if __name__ == "__main__":
+    main()
