@@ -1,4 +1,4 @@
-"""Independent answers: the largest smallest-slack of a small multilayer perceptron, by one LP for every activation pattern."""
+"""Independent answers: the largest slack of a small multilayer perceptron, by one LP for every activation pattern."""
 
 from __future__ import annotations
 

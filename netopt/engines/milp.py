@@ -1,6 +1,6 @@
 r"""The MILP engine: write the network with a formulation, hand the model to a solver.
 
-Several rows share a column t, ``A_i x + B_i y + norm_i t <= bound_i``, which is maximised; one row is the objective itself.
+Several rows share a column t, ``A_i x + B_i y + norm_i t <= bound_i``, which is maximised; one row is the objective.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from formulations.formulation import Formulation
-from formulations.milp import VANISHED, IntArray, MilpModel
+from formulations.milp import IntArray, MilpModel
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.encoding import Encoding, encode

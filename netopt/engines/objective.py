@@ -2,7 +2,7 @@ r"""What an engine maximises: the smallest normalised slack of a conjunction, as
 
 .. math:: t(x) = \min_i \frac{b_i - A_i x - B_i f(x)}{\nu_i}
 
-A property's disjunct is satisfiable exactly where ``t >= 0``; a single row is any linear function of outputs and inputs.
+A property's disjunct is satisfiable where some ``t >= 0``; a single row is any linear function of outputs and inputs.
 """
 
 from __future__ import annotations

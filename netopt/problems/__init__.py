@@ -1,1 +1,1 @@
-"""Verification and maximization, start to end."""
+"""The questions netopt answers: is a property violated, and how large can an output be."""

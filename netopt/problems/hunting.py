@@ -1,0 +1,106 @@
+"""Looking for a point that satisfies a disjunct; every candidate is replayed, the first that passes ends the call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from netopt.arrays import FloatArray
+from netopt.attack.gradient_ascent import attack_case
+from netopt.problems.goal import Goal
+from netopt.problems.replay import Grade, Replay, Replayer
+from netopt.problems.run import Run
+from netopt.specification.property import Case
+
+#: Seconds that a climb from a solver's incumbent may take.
+_POLISH_SECONDS = 1.0
+#: A solver's incumbent whose replayed t is below this is not climbed from.
+_POLISH_FROM = -0.1
+
+
+class Effort(StrEnum):
+    """How long an attack looks."""
+
+    SHORT = "short"  # a fraction of a second: finds what is easy to find before any bound is computed
+    LONG = "long"  # several rounds of restarts, before a solver is asked
+
+
+#: Effort -> (rounds of restarts, share of the time left, most seconds) for all cases together.
+_BUDGETS: dict[Effort, tuple[int, float, float]] = {Effort.SHORT: (1, 0.05, 0.3), Effort.LONG: (4, 0.15, 15.0)}
+
+
+@dataclass(slots=True, eq=False)
+class Hunt:
+    """The search for a witness.
+
+    Attributes
+    ----------
+    replayer : judges the points.
+    run : halted once a witness is found.
+    generator : of the random starts.
+    found : the witness.
+    close : the best point that passes in float64 only, or within 1e-4 only.
+    """
+
+    replayer: Replayer
+    run: Run
+    generator: np.random.Generator
+    found: Replay | None = None
+    close: Replay | None = None
+
+    def offer(self, goal: Goal, points: FloatArray) -> Replay | None:
+        """Replay points (k, n) for a goal and keep the best; None when none of them can be used."""
+        replay = None if self.found is not None else self.replayer.best(goal, points)
+        if replay is None or replay.grade is Grade.FAILS:
+            return replay
+        if replay.grade is Grade.SATISFIES:
+            self.found = replay
+            self.run.halt.set()
+        elif self.close is None or replay.grade > self.close.grade:
+            self.close = replay
+        return replay
+
+    def candidate(self, goal: Goal, point: FloatArray) -> None:
+        """Replay a solver's incumbent (n,), and climb from it into the interior where it just misses."""
+        before = goal.best
+        replay = self.offer(goal, point[None])
+        if self.found is not None or (replay is not None and goal.best < max(before, _POLISH_FROM)):
+            return
+        if goal.best > before or replay is None:
+            self._climb([goal], time.monotonic() + self.run.share(0.1, _POLISH_SECONDS), rounds=1, starts=point[None])
+
+    def attack(self, cases: Sequence[Sequence[Goal]], effort: Effort) -> None:
+        """Climb towards every goal of every case, the cases sharing the time that `effort` allows."""
+        rounds, share, most = _BUDGETS[effort]
+        end = time.monotonic() + self.run.share(share, most)
+        for k, goals in enumerate(cases):
+            self.run.check()
+            now = time.monotonic()
+            if now >= end:
+                return
+            starts = [goal.best_point for goal in goals if goal.best_point is not None]
+            deadline = now + (end - now) / (len(cases) - k)
+            self._climb(goals, deadline, rounds, np.array(starts) if starts else None)
+        self.run.check()
+
+    def _climb(self, goals: Sequence[Goal], deadline: float, rounds: int, starts: FloatArray | None) -> None:
+        """Attack the goals of one case and replay the best point of each."""
+        case = Case(goals[0].domain, tuple(goal.objective.conjunction for goal in goals))
+        result = attack_case(
+            self.replayer.network,
+            case,
+            generator=self.generator,
+            deadline=deadline,
+            starts=starts,
+            interrupt=self.run.halt,
+            rounds=rounds,
+        )
+        for k in np.argsort(-result.values, kind="stable"):
+            if self.found is not None:
+                return
+            if np.isfinite(result.values[k]):
+                self.offer(goals[k], result.points[k][None])

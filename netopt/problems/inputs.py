@@ -1,0 +1,97 @@
+"""The edge: names, paths and objects of the caller become the objects the problems work with, checked once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from formulations.formulation import Formulation
+from formulations.registry import parse_formulation
+from netopt.bounds.preactivation import LEVELS
+from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError, UnsupportedModelError
+from netopt.network.load import load_network
+from netopt.network.network import Network
+from netopt.problems.softmax import check_comparisons
+from netopt.solvers.registry import get_solver
+from netopt.solvers.solver import MilpSolver
+from netopt.specification.domain import Domain
+from netopt.specification.property import Property
+from netopt.specification.vnnlib import read_vnnlib
+
+
+def as_network(network: Any, *, logits: bool) -> Network:
+    """Return a network from a `Network`, a path or a model object; `logits` leaves out a trailing softmax."""
+    if isinstance(network, Network):
+        return network
+    return load_network(network, output="logits" if logits else None)
+
+
+def as_property(prop: Property | str | Path) -> Property:
+    """Return a property from itself or from the path of a VNN-LIB file."""
+    if isinstance(prop, (str, Path)):
+        return read_vnnlib(prop)
+    return prop
+
+
+def as_formulation(formulation: Formulation | str) -> Formulation:
+    """Return a formulation from itself or from its name, e.g. ``"partition:4"``."""
+    return parse_formulation(formulation) if isinstance(formulation, str) else formulation
+
+
+def as_solver(solver: MilpSolver | str) -> MilpSolver:
+    """Return a solver from itself or its name.
+
+    Raises
+    ------
+    SolverUnavailableError
+        It is not installed or not licensed.
+    """
+    chosen = get_solver(solver) if isinstance(solver, str) else solver
+    availability = chosen.availability()
+    if not availability.usable:
+        raise SolverUnavailableError(availability.reason)
+    return chosen
+
+
+def check_pair(solver: MilpSolver, formulation: Formulation) -> None:
+    """Refuse a formulation whose row kinds the solver does not take."""
+    missing = formulation.requires - solver.capabilities.row_kinds
+    if missing:
+        raise UnsupportedModelError(
+            f"{solver.name} takes no {' or '.join(sorted(missing))} rows, which the {formulation.name} formulation"
+            " writes; choose big-m, partition or multiple-choice, or another solver"
+        )
+
+
+def check_level(bounds: str) -> None:
+    """Refuse an unknown bound level."""
+    if bounds not in LEVELS:
+        raise InvalidOptionError(f"bounds is {bounds!r}; choose one of {', '.join(LEVELS)}")
+
+
+def check_domain(network: Network, domain: Domain) -> None:
+    """Refuse a domain that does not fit the network."""
+    if domain.dimension != network.input_size:
+        raise InputError(
+            f"the domain has {domain.dimension} inputs and the network {network.input_size}; they must agree"
+        )
+
+
+def check_property(network: Network, prop: Property) -> None:
+    """Refuse a property that is not about this network, or not about its outputs once a softmax is left out.
+
+    Raises
+    ------
+    InputError
+        The sizes differ, or a trailing softmax was left out and a row does more than compare two outputs.
+    """
+    for what, asked, has in (
+        ("inputs", prop.input_size, network.input_size),
+        ("outputs", prop.output_size, network.output_size),
+    ):
+        if asked != has:
+            raise InputError(f"the property is about {asked} {what} and the network has {has}; check the pair of files")
+    for case in prop.cases:
+        check_domain(network, case.domain)
+    if network.dropped_output is not None:
+        check_comparisons(network.dropped_output, prop)

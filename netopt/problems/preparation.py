@@ -1,0 +1,68 @@
+"""Pre-activation bounds of each case's domain, made once and kept for the stages that need them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from netopt.bounds.compute import compute_bounds
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.network.network import Network
+from netopt.problems.goal import Goal
+from netopt.problems.run import Run
+from netopt.problems.settings import Settings
+from netopt.tightening.levels import tighten
+
+#: Cases whose bounds are kept; more are made again when asked for.
+KEPT = 64
+#: Share of the time left that tightening one case by a solver may take.
+TIGHTENING_SHARE = 0.3
+
+
+@dataclass(slots=True, eq=False)
+class BoundsOfCases:
+    """Bounds by case: without a solver first, tightened by one when the settings say so and a proof needs it."""
+
+    network: Network
+    settings: Settings
+    run: Run
+    _quick: OrderedDict[int, PreactivationBounds] = field(default_factory=OrderedDict)
+    _tight: OrderedDict[int, PreactivationBounds] = field(default_factory=OrderedDict)
+
+    @property
+    def tightens(self) -> bool:
+        """Whether the settings ask for bounds that need a solver."""
+        return self.settings.bounds in ("lp", "milp")
+
+    def quick(self, goal: Goal) -> PreactivationBounds:
+        """Return the bounds that need no solver: interval if that was asked for, else CROWN."""
+        if goal.case not in self._quick:
+            level = "interval" if self.settings.bounds == "interval" else "crown"
+            self._quick[goal.case] = compute_bounds(self.network, goal.domain, level, deadline=self.run.deadline)
+            self._forget(self._quick)
+        return self._quick[goal.case]
+
+    def tight(self, goal: Goal) -> PreactivationBounds:
+        """Return the tightest bounds that the settings ask for."""
+        if not self.tightens:
+            return self.quick(goal)
+        if goal.case not in self._tight:
+            self.run.check()
+            left = self.run.remaining
+            self._tight[goal.case] = tighten(
+                self.network,
+                goal.domain,
+                self.settings.bounds,
+                solver=self.settings.plain_solver,
+                time_limit=None if left is None else TIGHTENING_SHARE * left,
+                threads=self.settings.threads,
+                start=self.quick(goal),
+                interrupt=self.run.halt,
+            )
+            self._forget(self._tight)
+        return self._tight[goal.case]
+
+    @staticmethod
+    def _forget(kept: OrderedDict[int, PreactivationBounds]) -> None:
+        while len(kept) > KEPT:
+            kept.popitem(last=False)

@@ -1,0 +1,106 @@
+"""How `verify` and `maximize` are to work, checked at the edge: objects where the caller gave names."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from formulations.formulation import Formulation
+from netopt.engines.milp import MilpEngine
+from netopt.errors import InvalidOptionError
+from netopt.problems.inputs import as_formulation, as_solver, check_level, check_pair
+from netopt.solvers.child import ChildSolver
+from netopt.solvers.parameters import SolverParameters
+from netopt.solvers.solver import MilpSolver
+
+_BYTES = 2.0**30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Checked settings of one call.
+
+    Attributes
+    ----------
+    solver : runs in a child process when `isolate` was asked for.
+    formulation : how ReLU layers are written.
+    bounds : level of the pre-activation bounds.
+    threads, seed : of every solver.
+    confirm : solver that repeats a proof, None for none.
+    """
+
+    solver: MilpSolver
+    formulation: Formulation
+    bounds: str
+    threads: int
+    seed: int
+    confirm: MilpSolver | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        closing: ExitStack,
+        *,
+        solver: MilpSolver | str,
+        formulation: Formulation | str,
+        bounds: str,
+        threads: int,
+        seed: int,
+        memory_limit: float | None,
+        isolate: bool,
+        confirm: MilpSolver | str | None = None,
+    ) -> Settings:
+        """Return the settings; the child processes they start end with `closing`.
+
+        Raises
+        ------
+        InputError
+            An option is unknown or out of range, or the solver cannot be used or takes no such formulation.
+        """
+        if threads < 1:
+            raise InvalidOptionError(f"threads is {threads}; give at least 1")
+        if memory_limit is not None and not (isolate and memory_limit > 0.0):
+            raise InvalidOptionError(
+                f"memory_limit is {memory_limit!r}; give a positive number of GB, and leave isolate on: only a child"
+                " process can be limited"
+            )
+        check_level(bounds)
+        form = as_formulation(formulation)
+        solvers = [as_solver(name) for name in (solver, confirm) if name is not None]
+        for one in solvers:
+            check_pair(one, form)
+        if isolate:
+            most = None if memory_limit is None else memory_limit * _BYTES
+            solvers = [_isolated(one, most, closing) for one in solvers]
+        return cls(
+            solver=solvers[0],
+            formulation=form,
+            bounds=bounds,
+            threads=threads,
+            seed=seed,
+            confirm=solvers[1] if len(solvers) > 1 else None,
+        )
+
+    @property
+    def engine(self) -> MilpEngine:
+        """The engine that proves and searches."""
+        return MilpEngine(self.solver, self.formulation)
+
+    @property
+    def plain_solver(self) -> MilpSolver:
+        """The solver itself, for a step that starts child processes of its own."""
+        return self.solver.inner if isinstance(self.solver, ChildSolver) else self.solver
+
+    @property
+    def parameters(self) -> SolverParameters:
+        """Parameters every solve starts from."""
+        return SolverParameters(threads=self.threads, seed=self.seed)
+
+
+def _isolated(solver: MilpSolver, memory_limit: float | None, closing: ExitStack) -> MilpSolver:
+    """Return the solver in a child process of this call; a `ChildSolver` stays the caller's own."""
+    if isinstance(solver, ChildSolver):
+        return solver
+    child = ChildSolver(solver, memory_limit)
+    closing.callback(child.close)
+    return child

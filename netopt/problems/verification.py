@@ -1,0 +1,230 @@
+"""Is there an input of a domain for which the network's output has a property? `verify` answers with a proof."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from formulations.big_m import BigM
+from formulations.formulation import Formulation
+from netopt.arrays import FloatArray
+from netopt.engines.milp import MilpEngine
+from netopt.network.network import Network
+from netopt.problems.confirmation import Confirmation, confirm
+from netopt.problems.goal import Goal, goals_of
+from netopt.problems.hunting import Effort, Hunt
+from netopt.problems.inputs import as_network, as_property, check_property
+from netopt.problems.preparation import BoundsOfCases
+from netopt.problems.proving import Prover
+from netopt.problems.replay import Replayer
+from netopt.problems.results import VerificationResult
+from netopt.problems.run import Progress, ProgressCallback, Run, supervise
+from netopt.problems.screening import bound_goals, screen_boxes
+from netopt.problems.settings import Settings
+from netopt.problems.verdict import verdict
+from netopt.solvers.solver import MilpSolver
+from netopt.specification.property import Property
+
+#: From this many cases on, boxes are screened in batches before any is attacked.
+MANY_CASES = 16
+
+
+def verify(
+    network: Network | str | Path | Any,
+    prop: Property | str | Path,
+    *,
+    solver: MilpSolver | str = "highs",
+    formulation: Formulation | str = BigM(),  # noqa: B008 - frozen, without state
+    bounds: str = "crown",
+    time_limit: float | None = None,
+    threads: int = 1,
+    seed: int = 0,
+    memory_limit: float | None = None,
+    confirm: MilpSolver | str | None = None,
+    progress: ProgressCallback | None = None,
+    interrupt: threading.Event | None = None,
+    isolate: bool = True,
+) -> VerificationResult:
+    r"""Decide whether some input of the property's domains satisfies it.
+
+    The property is a disjunction of conjunctions; each disjunct asks whether
+    :math:`\max_x \min_i (b_i - A_i x - B_i f(x)) / \nu_i \ge 0`.
+
+    Parameters
+    ----------
+    network : a `Network`, the path of an ONNX file, a torch module or a scikit-learn estimator. A trailing softmax is
+        left out when every output row compares two outputs, and refused otherwise.
+    prop : a `Property` or the path of a VNN-LIB file.
+    solver, formulation : what proves the disjuncts that bounds leave open; objects or names.
+    bounds : ``"interval"``, ``"crown"``, ``"lp"`` or ``"milp"``.
+    time_limit : seconds for the whole call, reading included; it ends within a second of it.
+    threads, seed : of every solver and of the random starts.
+    memory_limit : GB for the solver's process.
+    confirm : another solver that repeats the proof of ``unsat``.
+    progress : called with a `Progress` at every improvement.
+    interrupt : once set (or on Ctrl-C), the call ends soon with what it has.
+    isolate : run the solver in a child process that can be killed; without it, a solver that ignores its limits goes on
+        in the background.
+
+    Returns
+    -------
+    A verdict is ``sat`` (with a replayed witness) or ``unsat`` (with a proven margin); ``unknown`` and ``timeout``
+    conclude nothing.
+
+    Raises
+    ------
+    InputError
+        A file or an option cannot be used, or the network and the property do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from netopt.network.build import from_weights
+    >>> from netopt.problems.verification import verify
+    >>> from netopt.specification.box import Box
+    >>> from netopt.specification.property import Case, Conjunction, Property
+    >>> network = from_weights([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])  # |x|
+    >>> above = Conjunction(np.array([[-1.0]]), np.array([-0.5]))  # -y <= -0.5
+    >>> prop = Property((Case(Box(np.array([-1.0]), np.array([0.25])), (above,)),), 1, 1)
+    >>> verify(network, prop, time_limit=60.0).status.value
+    'sat'
+    """
+    run = Run(time_limit)
+    with ExitStack() as closing:
+        settings = Settings.checked(
+            closing,
+            solver=solver,
+            formulation=formulation,
+            bounds=bounds,
+            threads=threads,
+            seed=seed,
+            memory_limit=memory_limit,
+            isolate=isolate,
+            confirm=confirm,
+        )
+        work = _Verification(run, settings, progress)
+        supervise(run, lambda: work.work(network, prop), interrupt)
+        return work.result()
+
+
+@dataclass(slots=True)
+class _Verification:
+    """The steps of one call, in order; each raises `HaltedError` once the call has to end."""
+
+    run: Run
+    settings: Settings
+    progress: ProgressCallback | None
+    network: Network | None = None
+    hunt: Hunt | None = None
+    goals: list[Goal] = field(default_factory=list)
+    confirmation: Confirmation | None = None
+
+    def work(self, network: Any, prop: Any) -> None:
+        """Do everything; the state tells what was found."""
+        read, hunt = self._read(network, prop)
+        bounds = BoundsOfCases(read, self.settings, self.run)
+        if len(self._open_cases()) >= MANY_CASES:
+            self._screen(read)
+        self._attack(hunt, Effort.SHORT)
+        self._bound(read, bounds)
+        self._attack(hunt, Effort.LONG)
+        self._prove(read, hunt, bounds)
+        self._confirm(read, hunt, bounds)
+
+    def result(self) -> VerificationResult:
+        """Return the answer as it stands."""
+        if self.settings.confirm is not None and (self.confirmation is None or not self.confirmation.confirmed):
+            self.run.note(f"{self.settings.confirm.name} did not confirm the answer")
+        return verdict(self.run, self.network, self.hunt, self.goals, self.confirmation)
+
+    def _read(self, network: Any, prop: Any) -> tuple[Network, Hunt]:
+        with self.run.stage("read") as record:
+            read = as_network(network, logits=True)
+            asked = as_property(prop)
+            check_property(read, asked)
+            cases = goals_of(asked)
+            empty = sum(case.domain.is_empty() for case in asked.cases)
+            if empty:
+                self.run.note(f"the domain of {empty} of {len(asked.cases)} cases is empty")
+            hunt = Hunt(Replayer(read), self.run, np.random.default_rng(self.settings.seed))
+            record |= {"cases": len(cases), "disjuncts": sum(map(len, cases)), "relus": read.relu_count}
+            self.network, self.goals = read, [goal for goals in cases for goal in goals]
+            self.hunt = hunt
+        return read, hunt
+
+    def _open_cases(self) -> list[list[Goal]]:
+        """Return the open goals, one list a case."""
+        cases: dict[int, list[Goal]] = {}
+        for goal in self.goals:
+            if not goal.closed:
+                cases.setdefault(goal.case, []).append(goal)
+        return list(cases.values())
+
+    def _screen(self, network: Network) -> None:
+        with self.run.stage("screen") as record:
+            screen_boxes(network, self._open_cases(), self.run)
+            record |= {"open_disjuncts": self._open_count()}
+        self._report("screen")
+
+    def _attack(self, hunt: Hunt, effort: Effort) -> None:
+        cases = self._open_cases()
+        if not cases:
+            return
+        with self.run.stage("attack") as record:
+            record |= {"effort": effort.value}
+            hunt.attack(cases, effort)
+        self._report("attack")
+
+    def _bound(self, network: Network, bounds: BoundsOfCases) -> None:
+        cases = self._open_cases()
+        if not cases:
+            return
+        with self.run.stage("bounds") as record:
+            for goals in cases:
+                self.run.check()
+                bound_goals(network, goals, bounds.quick(goals[0]))
+            record |= {"open_disjuncts": self._open_count()}
+            if len(cases) == 1:
+                record |= {"unstable_relus": bounds.quick(cases[0][0]).unstable_count}
+        self._report("bounds")
+
+    def _prove(self, network: Network, hunt: Hunt, bounds: BoundsOfCases) -> None:
+        cases = self._open_cases()
+        if bounds.tightens and cases:
+            with self.run.stage("tighten") as record:
+                for goals in cases:
+                    self.run.check()
+                    bound_goals(network, goals, bounds.tight(goals[0]))
+                record |= {"level": self.settings.bounds, "open_disjuncts": self._open_count()}
+            self._report("tighten")
+        pending = sorted((goal for goals in self._open_cases() for goal in goals), key=lambda goal: -goal.upper)
+        self._prover(network, hunt, bounds, self.settings.engine, "prove").prove(pending)
+
+    def _confirm(self, network: Network, hunt: Hunt, bounds: BoundsOfCases) -> None:
+        solver = self.settings.confirm
+        if solver is None or not all(goal.closed for goal in self.goals):
+            return
+        engine = MilpEngine(solver, self.settings.formulation)
+        prover = self._prover(network, hunt, bounds, engine, "confirm")
+        self.confirmation = confirm(prover, self.goals, exact=self.settings.formulation.exact)
+
+    def _prover(self, network: Network, hunt: Hunt, bounds: BoundsOfCases, engine: MilpEngine, stage: str) -> Prover:
+        def judged(goal: Goal, point: FloatArray) -> None:
+            hunt.candidate(goal, point)
+            self._report(stage)
+
+        return Prover(network, engine, self.settings.parameters, self.run, stage, bounds.tight, judged)
+
+    def _open_count(self) -> int:
+        return sum(not goal.closed for goal in self.goals)
+
+    def _report(self, stage: str) -> None:
+        if self.progress is not None:
+            best = max((goal.best for goal in self.goals), default=None)
+            upper = max((goal.upper for goal in self.goals), default=None)
+            self.progress(Progress(stage, self.run.seconds, best, upper))
