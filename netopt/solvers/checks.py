@@ -13,6 +13,7 @@ from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.solver import MilpSolver
 
+_LARGEST_SEED = 2_000_000_000
 _REMEDY = {
     "sos1": "the sos1 formulation needs solver gurobi or scip; or take big-m, partition or multiple-choice",
     "indicator": "the indicator formulation needs solver gurobi or scip; or take big-m, partition or multiple-choice",
@@ -68,6 +69,8 @@ def _check_parameters(parameters: SolverParameters) -> None:
     for name, value in limits.items():
         if value is not None and not 0.0 <= value < math.inf:
             raise InvalidOptionError(f"{name} is {value}; it must be finite and at least 0")
+    if parameters.seed > _LARGEST_SEED:
+        raise InvalidOptionError(f"seed is {parameters.seed}; solvers take at most {_LARGEST_SEED}")
     if parameters.threads < 1:
         raise InvalidOptionError(f"threads is {parameters.threads}; it must be at least 1")
     for name in ("objective_limit", "bound_limit"):

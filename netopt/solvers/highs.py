@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -56,6 +58,7 @@ _RESERVED = {
     "objective_target": "objective_limit",
     "objective_bound": "bound_limit",
     "output_flag": "log",
+    "log_to_console": "log",
 }
 
 
@@ -102,7 +105,7 @@ class Highs(Adapter):
             solution = highspy.HighsSolution()
             solution.col_value = start
             highs.setSolution(solution)
-        _subscribe(highs, model, monitor)
+        _subscribe(highs, model, monitor, log=parameters.log)
         highs.setOptionValue("time_limit", monitor.remaining)
         # HiGHS asks the monitor itself through its interrupt callbacks, so there is nothing to call from outside.
         run_interruptible(highs.run, lambda: None, monitor)
@@ -110,30 +113,33 @@ class Highs(Adapter):
 
 
 def _set_options(highs: Any, parameters: SolverParameters) -> None:
-    highs.setOptionValue("output_flag", parameters.log)
-    highs.setOptionValue("threads", parameters.threads)
-    highs.setOptionValue("random_seed", parameters.seed)
-    highs.setOptionValue("mip_rel_gap", parameters.relative_gap)
-    highs.setOptionValue("mip_abs_gap", parameters.absolute_gap)
-    highs.setOptionValue("small_matrix_value", 1e-12)  # HiGHS drops coefficients below; the default 1e-9 moves bounds
+    settings: dict[str, bool | int | float | str] = {
+        "log_to_console": False,  # to stdout; _subscribe prints to stderr
+        "output_flag": parameters.log,
+        "threads": parameters.threads,
+        "random_seed": parameters.seed,
+        "mip_rel_gap": parameters.relative_gap,
+        "mip_abs_gap": parameters.absolute_gap,
+        "small_matrix_value": 1e-12,  # HiGHS drops coefficients below; the default 1e-9 moves bounds
+    }
     if parameters.node_limit is not None:
-        highs.setOptionValue("mip_max_nodes", parameters.node_limit)
-    set_vendor_options(highs, parameters)
+        settings["mip_max_nodes"] = parameters.node_limit
+    refuse_reserved("HiGHS", parameters.options, _RESERVED)
+    set_options(highs, settings | dict(parameters.options))
 
 
-def set_vendor_options(highs: Any, parameters: SolverParameters) -> None:
-    """Set ``parameters.options`` on a highspy object.
+def set_options(highs: Any, options: Mapping[str, bool | int | float | str]) -> None:
+    """Set options of a highspy object by HiGHS's names.
 
     Raises
     ------
     InvalidOptionError
-        HiGHS does not know the name, refuses the value, or a field of `SolverParameters` sets it.
+        HiGHS does not know the name or refuses the value.
     """
     import highspy
 
-    refuse_reserved("HiGHS", parameters.options, _RESERVED)
     known = highs.getOptions()
-    for name, value in parameters.options.items():
+    for name, value in options.items():
         if not hasattr(known, name):
             raise InvalidOptionError(f"HiGHS has no option {name!r} (value {value!r}); see its list of options")
         if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
@@ -170,7 +176,7 @@ def pass_model(highs: Any, model: MilpModel) -> None:
         )
 
 
-def _subscribe(highs: Any, model: MilpModel, monitor: Monitor) -> None:
+def _subscribe(highs: Any, model: MilpModel, monitor: Monitor, *, log: bool) -> None:
     """Feed the monitor from HiGHS's callbacks and let it stop the solve."""
 
     def on_solution(event: Any) -> None:
@@ -183,6 +189,8 @@ def _subscribe(highs: Any, model: MilpModel, monitor: Monitor) -> None:
     def on_lp_progress(event: Any) -> None:
         event.data_in.user_interrupt = monitor.should_stop()
 
+    if log:
+        highs.cbLogging.subscribe(lambda event: sys.stderr.write(event.message))
     if model.integral.any():
         highs.cbMipImprovingSolution.subscribe(on_solution)
         highs.cbMipInterrupt.subscribe(on_mip_progress)

@@ -8,10 +8,11 @@ from types import MappingProxyType
 from netopt.errors import InvalidOptionError
 from netopt.solvers.gurobi import Gurobi
 from netopt.solvers.highs import Highs
+from netopt.solvers.scip import Scip
 from netopt.solvers.solver import MilpSolver
 
 #: Name on the command line to a maker of the solver.
-SOLVERS: Mapping[str, Callable[[], MilpSolver]] = MappingProxyType({"highs": Highs, "gurobi": Gurobi})
+SOLVERS: Mapping[str, Callable[[], MilpSolver]] = MappingProxyType({"highs": Highs, "gurobi": Gurobi, "scip": Scip})
 
 
 def get_solver(name: str) -> MilpSolver:

@@ -15,7 +15,7 @@ _POLL = 0.05
 
 
 def run_interruptible(work: Callable[[], None], stop: Callable[[], None], monitor: Monitor) -> None:
-    """Run `work` to its end; call `stop` (from this thread, once) as soon as the monitor says so.
+    """Run `work` to its end; call `stop` (from this thread) as long as the monitor says so.
 
     Ctrl-C stops the solve as the caller's interrupt does; a second Ctrl-C is raised at once, the solve left behind.
     """
@@ -32,13 +32,12 @@ def run_interruptible(work: Callable[[], None], stop: Callable[[], None], monito
 
     thread = threading.Thread(target=target, name="netopt-solve", daemon=True)
     thread.start()
-    stopped = interrupted = False
+    interrupted = False
     while not done.is_set():
         try:
             done.wait(_POLL)
-            if not stopped and monitor.should_stop():
-                stopped = True
-                stop()
+            if monitor.should_stop() and not done.is_set():
+                stop()  # every time: a vendor that has hardly begun may forget the first
         except KeyboardInterrupt:
             if interrupted:
                 raise
