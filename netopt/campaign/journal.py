@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -114,4 +114,23 @@ def read_table(path: Path) -> pd.DataFrame:
         raise InputError(f"{path} is no table of results: {error}") from error
     if "key" not in table.columns or "status" not in table.columns:
         raise InputError(f"{path} is a table, but not one of `netopt campaign`; name its -o file")
+    return table
+
+
+def read_tables(paths: Sequence[Path]) -> pd.DataFrame:
+    """Read several tables as one.
+
+    Raises
+    ------
+    InputError
+        One is no table of a campaign, or two hold the same problem under the same setting.
+    """
+    import pandas as pd
+
+    table = pd.concat([read_table(path) for path in paths], ignore_index=True)
+    twice = table["key"].duplicated()
+    if twice.any():
+        raise InputError(
+            f"the tables hold {table['key'][twice].iloc[0]} more than once; give settings of one name to one table"
+        )
     return table
