@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
 from scipy import sparse
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
+from netopt.specification.integer import IntegerPoints
 from netopt.specification.polytope import Polytope
 from netopt.specification.property import Case, Conjunction, Property
 
@@ -36,12 +37,36 @@ class LinearRows:
     matrix : (rows, input_size + output_size) CSR without stored zeros.
     bound : (rows,).
     input_size, output_size : how the columns split.
+    integral : (input_size,) which inputs take integers only, None for none.
     """
 
     matrix: sparse.csr_array
     bound: FloatArray
     input_size: int
     output_size: int
+    integral: BoolArray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        entries: Sequence[tuple[Mapping[int, float], float]],
+        input_size: int,
+        output_size: int,
+        integral: BoolArray | None = None,
+    ) -> LinearRows:
+        """Return the rows given as (coefficients by column, bound)."""
+        sizes = np.array([len(coefficients) for coefficients, _ in entries], dtype=np.int64)
+        columns = np.fromiter(chain.from_iterable(row for row, _ in entries), dtype=np.int64, count=int(sizes.sum()))
+        values = np.fromiter(
+            chain.from_iterable(row.values() for row, _ in entries), dtype=np.float64, count=int(sizes.sum())
+        )
+        matrix = sparse.csr_array(
+            (values, columns, np.concatenate([[0], np.cumsum(sizes)])), shape=(sizes.size, input_size + output_size)
+        )
+        matrix.sort_indices()
+        matrix.eliminate_zeros()
+        bound = np.array([limit for _, limit in entries], dtype=np.float64)
+        return cls(matrix, bound, input_size, output_size, integral)
 
 
 def build_property(formulas: Sequence[Formula], rows: LinearRows) -> Property:
@@ -193,9 +218,13 @@ class _Assembler:
         return [Box(first, second) for first, second in zip(low, high, strict=True)]
 
     def _domain(self, box: Box, rows: Clause) -> Domain:
-        """Return the box, cut by linear rows; rows of one direction (or opposite ones) become one two-sided row."""
-        if not rows:
-            return box
+        """Return the box, cut by linear rows and integrality."""
+        domain = self._polytope(box, rows) if rows else box
+        integral = self.rows.integral
+        return domain if integral is None else IntegerPoints(domain, integral)
+
+    def _polytope(self, box: Box, rows: Clause) -> Domain:
+        """Return the box cut by linear rows; those of one direction (or opposite ones) become one two-sided row."""
         matrix = self.rows.matrix[list(rows)][:, : self.rows.input_size]
         sides: dict[bytes, tuple[int, list[float], list[float]]] = {}
         for k, row in enumerate(rows):

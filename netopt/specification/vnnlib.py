@@ -13,12 +13,14 @@ from netopt.errors import InputError
 from netopt.specification.normal_form import build_property
 from netopt.specification.property import Property
 from netopt.specification.vnnlib1 import parse_vnnlib1
+from netopt.specification.vnnlib2 import NetworkDeclaration, declaration, is_vnnlib2, parse_vnnlib2
 
 
 def read_vnnlib(path: str | Path) -> Property:
-    """Read a property from a .vnnlib file, or a gzipped one.
+    """Read a property from a .vnnlib file of version 1.0 or 2.0, or a gzipped one.
 
-    Strict inequalities are read as non-strict ones (see `netopt.specification.vnnlib1`).
+    A file that states its version or declares a network is read as 2.0, any other as 1.0. Strict inequalities are read
+    as non-strict ones (see `netopt.specification.vnnlib1`).
 
     Raises
     ------
@@ -28,7 +30,22 @@ def read_vnnlib(path: str | Path) -> Property:
     text = _read_text(Path(path))
     try:
         with _collection_paused():
-            return build_property(*parse_vnnlib1(text))
+            return build_property(*(parse_vnnlib2(text) if is_vnnlib2(text) else parse_vnnlib1(text)))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def read_declaration(path: str | Path) -> NetworkDeclaration | None:
+    """Return what a 2.0 query declares of its network: its name and tensors; None for a 1.0 file.
+
+    Raises
+    ------
+    InputError
+        As `read_vnnlib`.
+    """
+    text = _read_text(Path(path))
+    try:
+        return declaration(text) if is_vnnlib2(text) else None
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 

@@ -241,24 +241,19 @@ class _Parser:
 
     def _rows(self) -> LinearRows:
         sign, columns, right_columns, bound = self._simple_arrays()
-        count = len(self.simple)
-        compared = np.flatnonzero(right_columns >= 0)
-        rows = [np.arange(count), compared]
-        column_parts = [columns, right_columns[compared]]
-        values: list[FloatArray] = [sign, -sign[compared]]
-        for k, (coefficients, _) in enumerate(self.general, start=count):
-            rows.append(np.full(len(coefficients), k))
-            column_parts.append(np.array([self.declared[name] for name in coefficients], dtype=np.int64))
-            values.append(np.array(list(coefficients.values()), dtype=np.float64))
         n, m = self.sizes["X"], self.sizes["Y"]
-        matrix = sparse.coo_array(
-            (np.concatenate(values), (np.concatenate(rows), np.concatenate(column_parts))),
-            shape=(count + len(self.general), n + m),
-        ).tocsr()
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
-        bounds = np.concatenate([bound, np.array([limit for _, limit in self.general], dtype=np.float64)])
-        return LinearRows(matrix, bounds, n, m)
+        compared = np.flatnonzero(right_columns >= 0)
+        places = (
+            np.concatenate([np.arange(sign.size), compared]),
+            np.concatenate([columns, right_columns[compared]]),
+        )
+        values = np.concatenate([sign, -sign[compared]])
+        simple = sparse.coo_array((values, places), shape=(sign.size, n + m)).tocsr()
+        simple.eliminate_zeros()
+        entries = [({self.declared[name]: c for name, c in row.items()}, limit) for row, limit in self.general]
+        general = LinearRows.of(entries, n, m)
+        matrix = sparse.csr_array(sparse.vstack([simple, general.matrix], format="csr"))
+        return LinearRows(matrix, np.concatenate([bound, general.bound]), n, m)
 
     def _simple_arrays(self) -> tuple[FloatArray, Any, Any, FloatArray]:
         """Return sign, left column, right column (-1 for a number) and bound of every simple comparison."""
