@@ -72,7 +72,8 @@ def _product(call: Call, left: Value, right: Value, alpha: float) -> Tensor:
                 "multiplies two tensors that depend on the network's input", "netopt takes products with constants only"
             )
         return Tensor(shape, _times_constant(call, left, alpha * right.astype(np.float64), shape))
-    assert isinstance(right, Tensor)
+    if not isinstance(right, Tensor):
+        return Tensor(shape, call.lowering.constant(alpha * (left.astype(np.float64) @ right.astype(np.float64))))
     mirrored = call.take(right, np.swapaxes(right.index, -1, -2))
     weight = alpha * np.swapaxes(left, -1, -2).astype(np.float64)
     value = _times_constant(call, mirrored, weight, (*batch, shape[-1], shape[-2]))
