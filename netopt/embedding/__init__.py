@@ -1,1 +1,16 @@
-"""Networks inside models that belong to the user."""
+"""Trained networks inside models that users write with Pyomo, gurobipy, highspy or pyscipopt."""
+
+from netopt.embedding.argmax import ArgmaxConstraint, add_argmax_constr
+from netopt.embedding.prediction import PredictorConstraint
+from netopt.embedding.predictor import add_predictor_constr
+from netopt.embedding.trust_region import DataBox, DataHull, TrustRegion
+
+__all__ = [
+    "ArgmaxConstraint",
+    "DataBox",
+    "DataHull",
+    "PredictorConstraint",
+    "TrustRegion",
+    "add_argmax_constr",
+    "add_predictor_constr",
+]

@@ -1,0 +1,44 @@
+"""The table `PredictorConstraint.print_stats` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from formulations.milp import VANISHED
+from netopt.embedding.fragment import Fragment
+from netopt.network.network import Network
+
+_HEAD = ("layer", "neurons", "active", "inactive", "unstable", "binaries")
+
+
+def write_statistics(name: str, network: Network, fragments: Sequence[Fragment], file: TextIO) -> None:
+    """Write the size of an embedded network, its ReLU layers summed over all rows of x."""
+    first = fragments[0]
+    models = [fragment.model for fragment in fragments]
+    new_columns = sum(model.column_count - f.given.size for model, f in zip(models, fragments, strict=True))
+    lines = [
+        f"{name}: {network.input_size} inputs, {network.output_size} outputs, {network.relu_count} ReLUs,"
+        f" {len(fragments)} row(s) of x",
+        f"formulation {first.encoding.formulation.name}, bounds {first.bounds.level}",
+    ]
+    table = [_HEAD, *(_layer_line(relu.name, relu.size, fragments) for relu in network.relus)]
+    widths = [max(len(line[k]) for line in table) for k in range(len(_HEAD))]
+    lines += [_aligned(line, widths) for line in table]
+    lines.append(
+        f"new columns {new_columns}, rows {sum(m.row_count for m in models)},"
+        f" nonzeros {sum(m.matrix.nnz for m in models)}"
+    )
+    file.write("\n".join(lines) + "\n")
+
+
+def _layer_line(relu: str, size: int, fragments: Sequence[Fragment]) -> tuple[str, ...]:
+    neurons = size * len(fragments)
+    inactive = sum(int((f.bounds.upper[relu] <= 0.0).sum()) for f in fragments)
+    unstable = sum(int(f.bounds.unstable(relu).sum()) for f in fragments)
+    binaries = sum(int((f.encoding.relus[relu].binary != VANISHED).sum()) for f in fragments)
+    return (relu, *(str(count) for count in (neurons, neurons - inactive - unstable, inactive, unstable, binaries)))
+
+
+def _aligned(line: tuple[str, ...], widths: Sequence[int]) -> str:
+    return "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
