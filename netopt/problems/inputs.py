@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from formulations.formulation import Formulation
 from formulations.registry import parse_formulation
+from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import LEVELS
 from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError, UnsupportedModelError
 from netopt.network.load import load_network
@@ -75,6 +79,30 @@ def check_domain(network: Network, domain: Domain) -> None:
         raise InputError(
             f"the domain has {domain.dimension} inputs and the network {network.input_size}; they must agree"
         )
+
+
+def as_weights(network: Network, weights: ArrayLike | None, output: int | None) -> FloatArray:
+    """Return the weights of the outputs, (m,): given, those of one output, or of the only one."""
+    m = network.output_size
+    if (weights is None) == (output is None) and not (m == 1 and weights is None):
+        raise InvalidOptionError(f"the network has {m} outputs; give either output, 0 to {m - 1}, or weights, not both")
+    if weights is not None:
+        vector = np.asarray(weights, dtype=np.float64)
+        if vector.shape != (m,) or not np.isfinite(vector).all():
+            raise InvalidOptionError(f"weights must be {m} finite numbers, one an output; {weights!r} was given")
+        return vector
+    chosen = 0 if output is None else output
+    if not 0 <= chosen < m:
+        raise InvalidOptionError(f"output is {chosen}; the network has outputs 0 to {m - 1}")
+    unit = np.zeros(m)
+    unit[chosen] = 1.0
+    return unit
+
+
+def check_gap(gap: float) -> None:
+    """Refuse a relative gap that is not a number from 0 on."""
+    if not (np.isfinite(gap) and gap >= 0.0):
+        raise InvalidOptionError(f"gap is {gap!r}; give a relative gap of 0 or more, e.g. 1e-4")
 
 
 def check_property(network: Network, prop: Property) -> None:

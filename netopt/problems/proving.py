@@ -21,7 +21,7 @@ BOUND_LIMIT = 1.01 * SOLVER_MARGIN
 #: Seconds below which another attempt is not worth its set-up.
 LEAST_SECONDS = 0.3
 #: Terminations that a reader has to know of.
-_BROKEN = (Termination.MEMORY_LIMIT, Termination.NUMERICAL, Termination.ERROR, Termination.UNBOUNDED)
+BROKEN = (Termination.MEMORY_LIMIT, Termination.NUMERICAL, Termination.ERROR, Termination.UNBOUNDED)
 
 #: Called with a goal and an input that may satisfy it; halts the run once that decides the verdict.
 Candidate = Callable[[Goal, FloatArray], None]
@@ -91,7 +91,7 @@ class Prover:
                 f"{answer.name} calls {goal.label} infeasible, but every input of a non-empty domain has an output;"
                 " its tolerances do not suit the model"
             )
-        elif answer.termination in _BROKEN:
+        elif answer.termination in BROKEN:
             self.run.note(f"{answer.name} ended on {goal.label} with {answer.termination.value}: {answer.message}")
         if answer.dual_bound < np.inf:
             goal.claimed(answer.dual_bound, answer.name)

@@ -1,0 +1,207 @@
+"""The steps of `maximize`: sample, climb, bound, relax, solve; what is known so far survives every one of them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from formulations.triangle import Triangle
+from netopt.arrays import FloatArray
+from netopt.attack.gradient_ascent import ascend_linear
+from netopt.bounds.rows import bound_rows
+from netopt.engines.engine import EngineResult
+from netopt.engines.milp import MilpEngine
+from netopt.engines.objective import SlackObjective
+from netopt.network.network import Network
+from netopt.problems.bracket import Bracket
+from netopt.problems.goal import Goal
+from netopt.problems.inputs import as_network, as_weights, check_domain
+from netopt.problems.preparation import BoundsOfCases
+from netopt.problems.proving import BROKEN, summary
+from netopt.problems.results import ABSOLUTE_GAP
+from netopt.problems.run import Progress, ProgressCallback, Run
+from netopt.problems.settings import Settings
+from netopt.solvers.result import Termination
+from netopt.specification.domain import Domain
+
+#: Most seconds of the climb before any bound, and of the one before the solver.
+_FIRST_CLIMB, _SECOND_CLIMB = 0.5, 2.0
+#: Share of the time left that the relaxation may take; the solver meets it again at its root.
+_RELAXATION_SHARE = 0.3
+#: Members of the domain that are tried first.
+_SAMPLES = 256
+
+
+@dataclass(slots=True)
+class MaximumSearch:
+    """The steps of one call, in order; each raises `HaltedError` once the call has to end.
+
+    Everything inside is a maximum; `sign` turns it into the caller's sense.
+    """
+
+    run: Run
+    settings: Settings
+    progress: ProgressCallback | None
+    domain: Domain
+    sign: float
+    gap: float
+    network: Network | None = None
+    weights: FloatArray = field(default_factory=lambda: np.empty(0))
+    bracket: Bracket | None = None
+    empty: bool = False
+
+    def work(self, network: Any, weights: ArrayLike | None, output: int | None) -> None:
+        """Do everything; the state tells what was found."""
+        with self.run.stage("read") as record:
+            read = as_network(network, logits=False)
+            check_domain(read, self.domain)
+            self.weights = as_weights(read, weights, output)
+            self.network = read
+            record |= {"relus": read.relu_count}
+            self.empty = self.domain.is_empty()
+        if self.empty:
+            return
+        objective = SlackObjective.linear(self.sign * self.weights)
+        bracket = self.bracket = Bracket(read, self.domain, objective, self.gap)
+        bounds = BoundsOfCases(read, self.settings, self.run)
+        goal = Goal(0, 0, self.domain, objective)
+        generator = np.random.default_rng(self.settings.seed)
+        self._sample(bracket, generator)
+        self._climb(bracket, generator, _FIRST_CLIMB, rounds=1)
+        self._bound(bracket, bounds, goal)
+        if not bracket.closed:
+            relaxed = self._relax(bracket, bounds, goal)
+            self._climb(bracket, generator, _SECOND_CLIMB, rounds=4, start=relaxed)
+        if not bracket.closed:
+            self._solve(bracket, bounds, goal)
+
+    def _sample(self, bracket: Bracket, generator: np.random.Generator) -> None:
+        with self.run.stage("sample"):
+            bracket.offer(self.domain.center[None])
+            self.run.check()
+            bracket.offer(self.domain.sample(generator, _SAMPLES))
+        self._report("sample")
+
+    def _climb(
+        self,
+        bracket: Bracket,
+        generator: np.random.Generator,
+        most: float,
+        rounds: int,
+        start: FloatArray | None = None,
+    ) -> None:
+        """Climb from the best point known, from `start` and from random ones."""
+        starts = [point for point in (bracket.point, start) if point is not None]
+        with self.run.stage("ascent") as record:
+            point, _ = ascend_linear(
+                bracket.network,
+                self.domain,
+                self.sign * self.weights,
+                generator=generator,
+                deadline=time.monotonic() + self.run.share(0.1, most),
+                starts=np.array(starts) if starts else None,
+                interrupt=self.run.halt,
+                rounds=rounds,
+            )
+            record |= {"improved": bracket.offer(point[None])}
+        self._report("ascent")
+
+    def _bound(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> None:
+        """Bound the objective by CROWN backward from it, then by the bounds a solver tightened."""
+        makers = [("bounds", bounds.quick)] + ([("tighten", bounds.tight)] if bounds.tightens else [])
+        for stage, make in makers:
+            if bracket.closed:
+                return
+            with self.run.stage(stage) as record:
+                made = make(goal)
+                rows = (self.sign * self.weights)[None]
+                bracket.proved(float(bound_rows(bracket.network, self.domain, made, rows)[0]), made.level)
+                record |= {"level": made.level, "unstable_relus": made.unstable_count}
+            self._report(stage)
+
+    def _relax(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> FloatArray | None:
+        """Solve the root's LP relaxation: a bound, and the point it is attained at."""
+        with self.run.stage("relaxation") as record:
+            engine = MilpEngine(self.settings.solver, Triangle())
+            left = self.run.remaining
+            seconds = None if left is None else _RELAXATION_SHARE * left
+            answer = self._run(engine, bracket, bounds, goal, "relaxation", seconds)
+            self._take(bracket, answer, record)
+        self._report("relaxation")
+        return answer.point
+
+    def _solve(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> None:
+        with self.run.stage("solve") as record:
+            answer = self._run(self.settings.engine, bracket, bounds, goal, "solve", self.run.remaining)
+            self._take(bracket, answer, record)
+        if answer.termination is Termination.OPTIMAL and not bracket.closed and self.settings.formulation.exact:
+            self.run.note(
+                f"{answer.name} reports an optimum of {self.sign * answer.dual_bound:.9g} that no replayed point"
+                " reaches; its tolerances do not suit this model"
+            )
+        self._report("solve")
+
+    def _run(
+        self,
+        engine: MilpEngine,
+        bracket: Bracket,
+        bounds: BoundsOfCases,
+        goal: Goal,
+        stage: str,
+        seconds: float | None,
+    ) -> EngineResult:
+        name = f"{engine.name} {engine.solver.version()}"
+
+        def found(point: FloatArray) -> None:
+            if bracket.offer(point[None]):
+                self._improved(bracket, stage)
+
+        def proved(dual: float) -> None:
+            if bracket.proved(dual, name):
+                self._improved(bracket, stage)
+
+        parameters = replace(
+            self.settings.parameters,
+            time_limit=seconds,
+            relative_gap=0.5 * self.gap,
+            absolute_gap=0.5 * ABSOLUTE_GAP,
+        )
+        return engine.maximize(
+            bracket.network,
+            self.domain,
+            bracket.objective,
+            bounds.tight(goal),
+            parameters,
+            start=bracket.point if engine.formulation.exact else None,
+            on_point=found,
+            on_bound=proved,
+            interrupt=self.run.halt,
+        )
+
+    def _take(self, bracket: Bracket, answer: EngineResult, record: dict[str, Any]) -> None:
+        """Take note of an engine's final answer."""
+        record |= summary(answer)
+        if record["dual_bound"] is not None:
+            record["dual_bound"] *= self.sign
+        if answer.point is not None:
+            bracket.offer(answer.point[None])
+        if answer.dual_bound < np.inf:
+            bracket.proved(answer.dual_bound, answer.name)
+        if answer.termination in BROKEN or answer.termination is Termination.INFEASIBLE:
+            self.run.note(f"{answer.name} ended with {answer.termination.value}: {answer.message}")
+
+    def _improved(self, bracket: Bracket, stage: str) -> None:
+        """Tell the caller, and end the call once the bounds meet."""
+        self._report(stage)
+        if bracket.closed:
+            self.run.halt.set()
+
+    def _report(self, stage: str) -> None:
+        bracket = self.bracket
+        if self.progress is not None and bracket is not None:
+            primal, dual = self.sign * bracket.primal, self.sign * bracket.dual
+            self.progress(Progress(stage, self.run.seconds, primal, dual))
