@@ -3,7 +3,7 @@ r"""Linear upper functions of rows over the nodes, carried backward to the input
 A row ``sum_v A_v v`` over nodes v is bounded from above by replacing, in reverse topological order, each Affine by its
 definition and each ReLU by the line above it (positive coefficient) or below it (negative coefficient).
 
-Rounding. Let ``m = |b| + sum |W| max |x|`` of an Affine, ``v`` what the forward pass computes, ``C`` the computed ``A W``:
+Rounding. Let ``m = |b| + sum |W| max |x|`` of an Affine, v what the forward pass computes, C the computed ``A W``:
 
 .. math:: |A v - (C x + A b)| \le |A|\,|v - W x - b| + |A W - C|\,|x| \le (\gamma_{k} + \gamma_{K})\,|A|\,m ,
 

@@ -82,8 +82,7 @@ def bound_rows_over_boxes(
 def _relaxed(network: Network, boxes: BoxBatch, intermediate: str) -> Backward:
     """Return the network with its ReLUs relaxed over each box."""
     if intermediate == "crown":
-        state, relaxations, _ = crown_sweep(network, boxes, bound_output=False)
-        return Backward(state, relaxations)
+        return crown_sweep(network, boxes, bound_output=False)[0]
     state = propagate(network, boxes, {})
     return Backward(state, {r.name: relax(state.lower[r.input], state.upper[r.input]) for r in network.relus})
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.bounds.backward import Backward, Rows
 from netopt.bounds.inputs import Inputs, as_inputs
 from netopt.bounds.interval import collect
@@ -35,21 +37,38 @@ def crown_bounds(network: Network, domain: Domain, *, deadline: float | None = N
     -----
     Zhang et al., *Efficient neural network robustness certification with general activation functions*, NeurIPS 2018.
     """
-    state, _, complete = crown_sweep(network, as_inputs(network, domain), deadline=deadline)
-    return collect(state, "crown" if complete else "interval")
+    backward, complete = crown_sweep(network, as_inputs(network, domain), deadline=deadline)
+    return collect(backward.state, "crown" if complete else "interval")
 
 
 def crown_sweep(
-    network: Network, inputs: Inputs, *, deadline: float | None = None, bound_output: bool = True
-) -> tuple[Propagation, dict[str, Relaxation], bool]:
+    network: Network,
+    inputs: Inputs,
+    *,
+    known: Mapping[str, tuple[FloatArray, FloatArray]] = MappingProxyType({}),
+    settled: Collection[str] = (),
+    deadline: float | None = None,
+    bound_output: bool = True,
+) -> tuple[Backward, bool]:
     """Bound every node over a batch of input sets, each Affine that a ReLU reads (and the output) by CROWN.
 
-    Returns the bounds, the relaxation of every ReLU and whether the deadline left time for all.
+    Parameters
+    ----------
+    known : name of a Relu -> (lower, upper), bounds from elsewhere, (size,) or (B, size).
+    settled : names of Relus whose known bounds are good enough, so that CROWN is not run for them.
+    deadline : as in `crown_bounds`.
+    bound_output : whether the output is bounded by CROWN as well.
+
+    Returns
+    -------
+    The relaxed network with its bounds, and whether the deadline left time for all.
     """
     state = Propagation(network, inputs)
     relaxations: dict[str, Relaxation] = {}
     backward = Backward(state, relaxations)
-    read_by_relu = {relu.input for relu in network.relus}
+    readers: dict[str, list[str]] = {}
+    for relu in network.relus:
+        readers.setdefault(relu.input, []).append(relu.name)
     complete = True
     for node in network.nodes:
         if isinstance(node, Relu):
@@ -57,17 +76,21 @@ def crown_sweep(
             state.relu(node)
             continue
         state.affine(node)
+        for reader in readers.get(node.name, ()):
+            if reader in known:
+                state.tighten(node.name, *known[reader])
         output = bound_output and node.name == network.output
-        if not (output or node.name in read_by_relu) or set(node.inputs) == {INPUT}:
+        unsettled = any(reader not in settled for reader in readers.get(node.name, ()))
+        if not (output or unsettled) or set(node.inputs) == {INPUT}:
             continue  # the interval bounds of an Affine of the inputs alone are exact
         wanted = np.ones((inputs.count, node.size), dtype=bool)
         if not output:
             wanted = (state.lower[node.name] < 0.0) & (state.upper[node.name] > 0.0)
-        complete = _tighten(backward, node, wanted, deadline) and complete
-    return state, relaxations, complete
+        complete = tighten_affine(backward, node, wanted, deadline=deadline) and complete
+    return backward, complete
 
 
-def _tighten(backward: Backward, node: Affine, wanted: np.ndarray, deadline: float | None) -> bool:
+def tighten_affine(backward: Backward, node: Affine, wanted: BoolArray, *, deadline: float | None = None) -> bool:
     """Tighten the wanted neurons (B, size) of an Affine by their CROWN bounds; False when the deadline came first."""
     state = backward.state
     members, neurons = np.nonzero(wanted)

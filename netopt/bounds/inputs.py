@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from netopt.arrays import FloatArray, IntArray
-from netopt.bounds.rounding import middle_and_radius
+from netopt.bounds.rounding import UNIT_ROUNDOFF, middle_and_radius
 from netopt.errors import InputError
 from netopt.network.linear_map import LinearMap
 from netopt.network.network import Network
@@ -62,15 +62,18 @@ class DomainInputs(Inputs):
     domain: Domain
 
     def maximize(self, coefficients: FloatArray, owner: IntArray | None) -> FloatArray:
-        return self.domain.maximize_linear(coefficients)
+        # Membership is decided up to the rounding of a norm or a row, so members may lie that far outside.
+        outside = 8.0 * UNIT_ROUNDOFF * float(np.maximum(np.abs(self.lower), np.abs(self.upper)).sum())
+        largest: FloatArray = np.abs(coefficients).max(axis=1, initial=0.0)
+        return self.domain.maximize_linear(coefficients) + outside * largest
 
     def tighten_range(self, linear_map: LinearMap, lower: FloatArray, upper: FloatArray) -> None:
         step = block_rows(max(linear_map.in_size, 1))
         for first in range(0, linear_map.out_size, step):
             block = slice(first, first + step)
             coefficients = linear_map.rows(np.arange(linear_map.out_size)[block])
-            lower[0, block] = np.maximum(lower[0, block], -self.domain.maximize_linear(-coefficients))
-            upper[0, block] = np.minimum(upper[0, block], self.domain.maximize_linear(coefficients))
+            lower[0, block] = np.maximum(lower[0, block], -self.maximize(-coefficients, None))
+            upper[0, block] = np.minimum(upper[0, block], self.maximize(coefficients, None))
 
 
 def as_inputs(network: Network, domain: Domain) -> Inputs:

@@ -113,3 +113,22 @@ def propagate(network: Network, inputs: Inputs, known: Mapping[str, tuple[FloatA
                 state.tighten(node.input, *known[node.name])
             state.relu(node)
     return state
+
+
+def forward_error(state: Propagation) -> dict[str, FloatArray]:
+    """Return how far `Network.forward` may be from exact arithmetic at every Affine: name -> (B, size).
+
+    Each node adds the rounding of its own sums and passes on the error of what it reads; ReLU does not enlarge it.
+    """
+    errors: dict[str, FloatArray] = {INPUT: np.zeros_like(state.inputs.lower)}
+    for node in state.network.nodes:
+        if isinstance(node, Relu):
+            errors[node.name] = errors[node.input]
+            continue
+        own = gamma(affine_terms(node) + 8)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            error = own * state.magnitude[node.name] + state.underflow[:, None]
+            for source, linear_map in zip(node.inputs, node.maps, strict=True):
+                error = error + linear_map.apply_abs(errors[source]) * (1.0 + 2.0 * own)
+            errors[node.name] = sound_upper(error * (1.0 + 2.0 * own))
+    return {node.name: errors[node.name] for node in state.network.affines}

@@ -1,0 +1,60 @@
+"""The part of a network before one layer, written as rows: what bounds of that layer's neurons are computed over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from formulations.formulation import Formulation
+from formulations.milp import MilpModel
+from netopt.arrays import FloatArray, IntArray
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.encoding import LinearExpression, encode
+from netopt.network.network import Network
+from netopt.network.nodes import Affine
+from netopt.specification.domain import Domain
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subproblem:
+    """A model of everything before an Affine, and the Affine's values as linear expressions over its columns.
+
+    Attributes
+    ----------
+    model : no objective.
+    values : (size,) expressions.
+    error : (size,) how far the float64 forward pass may be from exact arithmetic.
+    magnitude : (size,) ``|b| + sum |W| max |x|``, the scale of each value.
+    """
+
+    model: MilpModel
+    values: LinearExpression
+    error: FloatArray
+    magnitude: FloatArray
+
+    def objective(self, neuron: int) -> tuple[IntArray, FloatArray, float]:
+        """Return (columns, coefficients, constant) of one value."""
+        matrix = self.values.matrix
+        entries = slice(matrix.indptr[neuron], matrix.indptr[neuron + 1])
+        columns = self.values.columns[matrix.indices[entries]]
+        return columns, matrix.data[entries], float(self.values.constant[neuron])
+
+
+def upstream(network: Network, affine: Affine) -> Network:
+    """Return the network that ends at `affine`, without the nodes it does not depend on."""
+    import networkx as nx
+
+    kept = nx.ancestors(network.graph, affine.name) | {affine.name}
+    return network.with_nodes(tuple(node for node in network.nodes if node.name in kept), affine.name)
+
+
+def write_subproblem(
+    part: Network,
+    domain: Domain,
+    bounds: PreactivationBounds,
+    formulation: Formulation,
+    error: FloatArray,
+    magnitude: FloatArray,
+) -> Subproblem:
+    """Return the subproblem of the output of `part`."""
+    encoding = encode(part, domain, bounds, formulation)
+    return Subproblem(encoding.builder.build(), encoding.output, error, magnitude)
