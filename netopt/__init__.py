@@ -1,1 +1,181 @@
-"""Optimise over trained ReLU networks: verify, maximise and embed them with any MILP solver."""
+"""Optimise over trained ReLU networks: verify, maximise and embed them with any MILP solver.
+
+The public names are loaded when first used: ``import netopt`` itself loads no numerical library and no solver.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from formulations.big_m import BigM
+    from formulations.errors import FormulationError
+    from formulations.formulation import Formulation
+    from formulations.indicator import Indicator
+    from formulations.multiple_choice import MultipleChoice
+    from formulations.partition import Partition
+    from formulations.registry import parse_formulation
+    from formulations.sos1 import Sos1
+    from formulations.triangle import Triangle
+    from netopt.bounds.compute import compute_bounds
+    from netopt.bounds.preactivation import PreactivationBounds
+    from netopt.embedding.argmax import add_argmax_constr
+    from netopt.embedding.predictor import add_predictor_constr
+    from netopt.embedding.trust_region import DataBox, DataHull
+    from netopt.encoding import encode
+    from netopt.errors import (
+        InputError,
+        InvalidOptionError,
+        NetoptError,
+        SolverFailureError,
+        SolverUnavailableError,
+        UnsupportedModelError,
+        UnsupportedOperatorError,
+    )
+    from netopt.network.build import from_weights
+    from netopt.network.load import load_network
+    from netopt.network.network import Network
+    from netopt.network.onnx_writer import write_onnx
+    from netopt.problems.maximization import maximize
+    from netopt.problems.results import (
+        MaximizationResult,
+        MaximizationStatus,
+        VerificationResult,
+        VerificationStatus,
+        Witness,
+    )
+    from netopt.problems.run import Progress
+    from netopt.problems.verification import verify
+    from netopt.solvers.parameters import SolverParameters
+    from netopt.solvers.registry import get_solver
+    from netopt.specification.box import Box
+    from netopt.specification.integer import IntegerPoints
+    from netopt.specification.l1_ball import L1Ball
+    from netopt.specification.polytope import Polytope
+    from netopt.specification.property import Case, Conjunction, Property
+    from netopt.specification.vnnlib import read_vnnlib
+    from netopt.specification.vnnlib_writer import write_vnnlib
+    from netopt.tightening.levels import tighten
+
+#: Public name -> the module that defines it.
+_HOMES = MappingProxyType(
+    {
+        "BigM": "formulations.big_m",
+        "Box": "netopt.specification.box",
+        "Case": "netopt.specification.property",
+        "Conjunction": "netopt.specification.property",
+        "DataBox": "netopt.embedding.trust_region",
+        "DataHull": "netopt.embedding.trust_region",
+        "Formulation": "formulations.formulation",
+        "FormulationError": "formulations.errors",
+        "Indicator": "formulations.indicator",
+        "InputError": "netopt.errors",
+        "IntegerPoints": "netopt.specification.integer",
+        "InvalidOptionError": "netopt.errors",
+        "L1Ball": "netopt.specification.l1_ball",
+        "MaximizationResult": "netopt.problems.results",
+        "MaximizationStatus": "netopt.problems.results",
+        "MultipleChoice": "formulations.multiple_choice",
+        "NetoptError": "netopt.errors",
+        "Network": "netopt.network.network",
+        "Partition": "formulations.partition",
+        "Polytope": "netopt.specification.polytope",
+        "PreactivationBounds": "netopt.bounds.preactivation",
+        "Progress": "netopt.problems.run",
+        "Property": "netopt.specification.property",
+        "SolverFailureError": "netopt.errors",
+        "SolverParameters": "netopt.solvers.parameters",
+        "SolverUnavailableError": "netopt.errors",
+        "Sos1": "formulations.sos1",
+        "Triangle": "formulations.triangle",
+        "UnsupportedModelError": "netopt.errors",
+        "UnsupportedOperatorError": "netopt.errors",
+        "VerificationResult": "netopt.problems.results",
+        "VerificationStatus": "netopt.problems.results",
+        "Witness": "netopt.problems.results",
+        "add_argmax_constr": "netopt.embedding.argmax",
+        "add_predictor_constr": "netopt.embedding.predictor",
+        "compute_bounds": "netopt.bounds.compute",
+        "encode": "netopt.encoding",
+        "from_weights": "netopt.network.build",
+        "get_solver": "netopt.solvers.registry",
+        "load_network": "netopt.network.load",
+        "maximize": "netopt.problems.maximization",
+        "parse_formulation": "formulations.registry",
+        "read_vnnlib": "netopt.specification.vnnlib",
+        "tighten": "netopt.tightening.levels",
+        "verify": "netopt.problems.verification",
+        "write_onnx": "netopt.network.onnx_writer",
+        "write_vnnlib": "netopt.specification.vnnlib_writer",
+    }
+)
+
+__all__ = [
+    "BigM",
+    "Box",
+    "Case",
+    "Conjunction",
+    "DataBox",
+    "DataHull",
+    "Formulation",
+    "FormulationError",
+    "Indicator",
+    "InputError",
+    "IntegerPoints",
+    "InvalidOptionError",
+    "L1Ball",
+    "MaximizationResult",
+    "MaximizationStatus",
+    "MultipleChoice",
+    "NetoptError",
+    "Network",
+    "Partition",
+    "Polytope",
+    "PreactivationBounds",
+    "Progress",
+    "Property",
+    "SolverFailureError",
+    "SolverParameters",
+    "SolverUnavailableError",
+    "Sos1",
+    "Triangle",
+    "UnsupportedModelError",
+    "UnsupportedOperatorError",
+    "VerificationResult",
+    "VerificationStatus",
+    "Witness",
+    "__version__",
+    "add_argmax_constr",
+    "add_predictor_constr",
+    "compute_bounds",
+    "encode",
+    "from_weights",
+    "get_solver",
+    "load_network",
+    "maximize",
+    "parse_formulation",
+    "read_vnnlib",
+    "tighten",
+    "verify",
+    "write_onnx",
+    "write_vnnlib",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its home when it is first used."""
+    if name == "__version__":
+        value: Any = import_module("importlib.metadata").version("netopt")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module 'netopt' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

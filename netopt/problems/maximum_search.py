@@ -204,4 +204,4 @@ class MaximumSearch:
         bracket = self.bracket
         if self.progress is not None and bracket is not None:
             primal, dual = self.sign * bracket.primal, self.sign * bracket.dual
-            self.progress(Progress(stage, self.run.seconds, primal, dual))
+            self.progress(Progress.of(stage, self.run.seconds, primal, dual))

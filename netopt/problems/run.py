@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,6 +45,12 @@ class Progress:
     seconds: float
     primal_bound: float | None
     dual_bound: float | None
+
+    @classmethod
+    def of(cls, stage: str, seconds: float, primal: float, dual: float) -> Progress:
+        """Return the progress at bounds of which an infinite one means that nothing is known."""
+        known = [value if math.isfinite(value) else None for value in (primal, dual)]
+        return cls(stage, seconds, *known)
 
 
 class ProgressCallback(Protocol):

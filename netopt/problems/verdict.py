@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from netopt.network.network import Network
 from netopt.problems.confirmation import Confirmation
 from netopt.problems.goal import SOLVER_MARGIN, Goal
@@ -42,8 +44,8 @@ def verdict(
     return VerificationResult(
         status=status,
         network_sha256=None if network is None else network.sha256,
-        primal_bound=max((goal.best for goal in goals), default=None),
-        dual_bound=max((goal.upper for goal in goals), default=None),
+        primal_bound=_known(max((goal.best for goal in goals), default=-np.inf)),
+        dual_bound=_known(max((goal.upper for goal in goals), default=np.inf)),
         witness=None if found is None else found.witness,
         near_witness=None if close is None else close.witness,
         stages=tuple(dict(stage) for stage in run.stages),
@@ -73,6 +75,10 @@ def _status(
         run.note("interrupted before it was decided")
     _explain(run, hunt, goals)
     return VerificationStatus.UNKNOWN
+
+
+def _known(bound: float) -> float | None:
+    return bound if np.isfinite(bound) else None
 
 
 def _contradictions(goals: Sequence[Goal], confirmation: Confirmation | None) -> list[str]:

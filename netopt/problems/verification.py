@@ -225,6 +225,6 @@ class _Verification:
 
     def _report(self, stage: str) -> None:
         if self.progress is not None:
-            best = max((goal.best for goal in self.goals), default=None)
-            upper = max((goal.upper for goal in self.goals), default=None)
-            self.progress(Progress(stage, self.run.seconds, best, upper))
+            best = max((goal.best for goal in self.goals), default=-np.inf)
+            upper = max((goal.upper for goal in self.goals), default=np.inf)
+            self.progress(Progress.of(stage, self.run.seconds, best, upper))
