@@ -1,4 +1,4 @@
-"""The formulations by name, and the text form used on the command line: ``NAME`` or ``NAME:VALUE,VALUE``."""
+"""The formulations by name, and the text form used on the command line: ``NAME`` or ``NAME:VALUE:VALUE``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMULATIONS: Mapping[str, type[Formulation]] = MappingProxyType(
 def parse_formulation(text: str) -> Formulation:
     """Return the formulation that `text` names, e.g. ``"big-m"`` or ``"partition:4"``.
 
-    Values after the colon are the formulation's parameters in their order, separated by commas.
+    Values after the colon are the formulation's parameters in their order, separated by colons.
 
     Raises
     ------
@@ -38,11 +38,10 @@ def parse_formulation(text: str) -> Formulation:
     >>> parse_formulation("big-m").exact
     True
     """
-    name, colon, rest = text.partition(":")
+    name, *values = text.split(":")
     if name not in FORMULATIONS:
         raise FormulationError(f"there is no formulation {name!r}; choose one of {', '.join(sorted(FORMULATIONS))}")
     form = FORMULATIONS[name]
-    values = rest.split(",") if colon else []
     parameters = fields(form)  # type: ignore[arg-type]  # every concrete formulation is a dataclass
     if len(values) > len(parameters):
         takes = ", ".join(parameter.name for parameter in parameters) or "none"

@@ -21,7 +21,8 @@ from netopt.network.onnx_reader.softmax import DROPPED, trailing_softmax
 if TYPE_CHECKING:
     import onnx
 
-_OLDEST_OPSET = 7
+#: Oldest version of the operators that is read.
+OLDEST_OPSET = 7
 _DOMAINS = ("", "ai.onnx")
 _RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
 
@@ -50,9 +51,9 @@ class _GraphReader:
     def __init__(self, model: onnx.ModelProto, output: str | None) -> None:
         self.graph = model.graph
         self.opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
-        if self.opset < _OLDEST_OPSET:
+        if self.opset < OLDEST_OPSET:
             raise InputError(
-                f"the ONNX graph uses opset {self.opset}; convert it to {_OLDEST_OPSET} or later with"
+                f"the ONNX graph uses opset {self.opset}; convert it to {OLDEST_OPSET} or later with"
                 " onnx.version_converter"
             )
         self.trailing = trailing_softmax(self.graph)

@@ -1,0 +1,93 @@
+"""``netopt info``: what a network is made of, and how many of its ReLUs are unstable over a box."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from netopt.cli import options
+from netopt.cli.inputs import read_domain
+from netopt.cli.report import print_json, print_table
+
+if TYPE_CHECKING:
+    from netopt.bounds.preactivation import PreactivationBounds
+    from netopt.network.network import Network
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def info(
+    network: options.Network,
+    property_file: options.PropertyFile = None,
+    lower: options.Lower = None,
+    upper: options.Upper = None,
+    bounds: options.Bounds = "crown",
+    as_json: options.AsJson = False,
+) -> None:
+    """Print what a network is made of.
+
+    Layers, ReLUs, weights and digest; over a box also how many ReLUs are unstable. The box is --lower and --upper, or encloses the inputs of --property.
+    """
+    from netopt.network.load import load_network
+    from netopt.tightening.levels import tighten
+
+    net = load_network(network, output="logits")
+    known = None
+    if property_file is not None or lower is not None or upper is not None:
+        domain = read_domain(net, lower, upper, property_file, enclose=True)
+        known = tighten(net, domain, bounds)
+    content = _content(net, known)
+    if as_json:
+        print_json(content)
+    else:
+        _print(network, content)
+
+
+def _content(network: Network, bounds: PreactivationBounds | None) -> dict[str, Any]:
+    from netopt.network.nodes import Affine, Relu
+
+    layers = []
+    for node in network.nodes:
+        weights = sum(m.parameters for m in node.maps) if isinstance(node, Affine) else 0
+        kind = type(node).__name__.lower()
+        layer: dict[str, Any] = {"name": node.name, "kind": kind, "size": node.size, "weights": weights}
+        if bounds is not None and isinstance(node, Relu):
+            layer["unstable"] = int(bounds.unstable(node.name).sum())
+        layers.append(layer)
+    return {
+        "schema": 1,
+        "command": "info",
+        "network_sha256": network.sha256,
+        "inputs": [{"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in network.inputs],
+        "outputs": [{"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in network.outputs],
+        "dropped_output": network.dropped_output,
+        "relus": network.relu_count,
+        "parameters": network.parameters,
+        "layers": layers,
+        "bounds": None if bounds is None else bounds.level,
+        "unstable": None if bounds is None else bounds.unstable_count,
+    }
+
+
+def _print(path: Path, content: dict[str, Any]) -> None:
+    for side in ("inputs", "outputs"):
+        shapes = ", ".join(f"{spec['name']} {spec['dtype']} {spec['shape']}" for spec in content[side])
+        typer.echo(f"{side}: {shapes}")
+    if content["dropped_output"]:
+        typer.echo(f"left out at the end: {content['dropped_output']}")
+    typer.echo(f"relus: {content['relus']}")
+    typer.echo(f"parameters: {content['parameters']}")
+    typer.echo(f"sha256: {content['network_sha256']}")
+    counted = content["unstable"] is not None
+    if counted:
+        typer.echo(f"unstable: {content['unstable']} (bounds: {content['bounds']})")
+    typer.echo("")
+    header = ["layer", "kind", "size", "weights", *(["unstable"] if counted else [])]
+    rows = [
+        [layer["name"], layer["kind"], layer["size"], layer["weights"] or "", layer.get("unstable", "")][: len(header)]
+        for layer in content["layers"]
+    ]
+    print_table(header, rows)

@@ -1,0 +1,55 @@
+"""Options that several subcommands take, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Network = Annotated[Path, typer.Argument(metavar="NET.onnx", help="The trained network, .onnx or .onnx.gz.")]
+PropertyFile = Annotated[
+    Path | None, typer.Option("--property", metavar="FILE", help="VNN-LIB file whose inputs are the domain.")
+]
+Lower = Annotated[
+    str | None,
+    typer.Option("--lower", metavar="VALUE", help="Lower bound of the inputs: a number, one a comma, or a .npy file."),
+]
+Upper = Annotated[
+    str | None,
+    typer.Option("--upper", metavar="VALUE", help="Upper bound of the inputs: a number, one a comma, or a .npy file."),
+]
+Output = Annotated[int | None, typer.Option("--output", min=0, metavar="K", help="The output, counted from 0.")]
+Weights = Annotated[
+    str | None, typer.Option("--weights", metavar="w0,w1,...", help="Weights of a linear function of all outputs.")
+]
+Minimize = Annotated[bool, typer.Option("--minimize", help="Minimize instead.")]
+Logits = Annotated[bool, typer.Option("--logits", help="Take the outputs before a trailing softmax.")]
+Solver = Annotated[
+    str, typer.Option("--solver", metavar="NAME", help="highs, gurobi, scip, or pyomo:NAME for a solver Pyomo finds.")
+]
+Formulation = Annotated[
+    str,
+    typer.Option(
+        "--formulation",
+        metavar="NAME",
+        help="big-m, partition:N, multiple-choice, indicator or sos1; see docs/formulations.md.",
+    ),
+]
+Bounds = Annotated[
+    str, typer.Option("--bounds", metavar="LEVEL", help="Pre-activation bounds: interval, crown, lp or milp.")
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option("--time-limit", "--timeout", metavar="SECONDS", help="Limit of the whole call, reading included."),
+]
+Threads = Annotated[int, typer.Option("--threads", min=1, metavar="N", help="Threads of the solver.")]
+MemoryLimit = Annotated[
+    float | None, typer.Option("--memory-limit", metavar="GB", help="Limit of the solver's memory.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of everything random.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+ResultsFile = Annotated[
+    Path | None, typer.Option("--results-file", metavar="FILE", help="Write the result in VNN-COMP form to FILE.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on standard error but errors.")]

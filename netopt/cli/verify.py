@@ -1,0 +1,115 @@
+"""``netopt verify``: decide a VNN-LIB property of a network."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netopt.cli import options
+from netopt.cli.exits import Exit, complain
+from netopt.cli.inputs import left
+from netopt.cli.progress import progress_line
+from netopt.cli.query import read_query
+from netopt.cli.report import print_json, witness_text
+
+if TYPE_CHECKING:
+    from netopt.problems.results import VerificationResult
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+Files = Annotated[list[Path], typer.Argument(metavar="NET.onnx PROP.vnnlib", help="The network and the property.")]
+Named = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--network", metavar="NAME=NET.onnx", help="The VNN-LIB 2.0 call: the network, PROP.vnnlib being the argument."
+    ),
+]
+Confirm = Annotated[
+    str | None, typer.Option("--confirm", metavar="NAME", help="Repeat a proof of unsat with this solver.")
+]
+
+
+@app.command()
+def verify(
+    files: Files,
+    network: Named = None,
+    solver: options.Solver = "highs",
+    formulation: options.Formulation = "big-m",
+    bounds: options.Bounds = "crown",
+    confirm: Confirm = None,
+    time_limit: options.TimeLimit = None,
+    threads: options.Threads = 1,
+    memory_limit: options.MemoryLimit = None,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
+    results_file: options.ResultsFile = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Decide a VNN-LIB property of a network.
+
+    The first line is sat (an input satisfies the property), unsat (none does), unknown or timeout. A witness follows
+    sat, in VNN-COMP form.
+    """
+    begun = time.monotonic()
+    from netopt.problems.verification import verify as solve
+
+    query = None if network is None else read_query(_only(files), network)
+    onnx, vnnlib = _pair(files) if query is None else (query.network, query.vnnlib)
+    with progress_line(f"verify {vnnlib.name}", quiet=quiet) as progress:
+        result = solve(
+            onnx,
+            vnnlib,
+            solver=solver,
+            formulation=formulation,
+            bounds=bounds,
+            confirm=confirm,
+            time_limit=left(time_limit, begun),
+            threads=threads,
+            memory_limit=memory_limit,
+            seed=seed,
+            progress=progress,
+        )
+    if as_json:
+        print_json(result.to_json())
+    else:
+        typer.echo(result_text(result) if query is None else query.text(result))
+    if results_file is not None:
+        results_file.write_text(result_text(result) + "\n", encoding="ascii")
+    if not quiet:
+        for notice in result.notices:
+            complain(notice)
+    raise typer.Exit(_status(result))
+
+
+def result_text(result: VerificationResult) -> str:
+    """Return the verdict, and below it the witness of a ``sat`` in VNN-COMP form."""
+    if result.status != "sat" or result.witness is None:
+        return result.status.value
+    return f"{result.status.value}\n{witness_text(result.witness)}"
+
+
+def _pair(files: list[Path]) -> tuple[Path, Path]:
+    """Return the network's file and the property's."""
+    from netopt.errors import InputError
+
+    if len(files) != 2:
+        raise InputError(f"verify takes NET.onnx and PROP.vnnlib, {len(files)} files were given")
+    return files[0], files[1]
+
+
+def _only(files: list[Path]) -> Path:
+    """Return the query's file."""
+    from netopt.errors import InputError
+
+    if len(files) != 1:
+        raise InputError(f"with --network, verify takes one property, {len(files)} files were given")
+    return files[0]
+
+
+def _status(result: VerificationResult) -> Exit:
+    if result.status in ("sat", "unsat"):
+        return Exit.DECIDED
+    return Exit.INTERRUPTED if result.interrupted else Exit.UNDECIDED
