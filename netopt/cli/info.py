@@ -29,7 +29,8 @@ def info(
 ) -> None:
     """Print what a network is made of.
 
-    Layers, ReLUs, weights and digest; over a box also how many ReLUs are unstable. The box is --lower and --upper, or encloses the inputs of --property.
+    Layers, ReLUs, weights and digest; over a box also how many ReLUs are unstable. The box is --lower
+    and --upper, or encloses the inputs of --property.
     """
     from netopt.network.load import load_network
     from netopt.tightening.levels import tighten
