@@ -9,15 +9,15 @@ import numpy as np
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.backward import Backward, Rows
 from netopt.bounds.crown import crown_sweep
-from netopt.bounds.inputs import BoxBatch, as_box_batch, block_rows
+from netopt.bounds.inputs import BoxBatch, as_box_batch
 from netopt.bounds.propagation import propagate
 from netopt.bounds.relaxation import relax
 from netopt.bounds.rounding import UNIT_ROUNDOFF
 from netopt.errors import InputError
 from netopt.network.network import INPUT, Network
 
-#: Arrays (boxes, size) that a sweep keeps for each node: bounds, magnitude, the lines of its ReLU.
-_ARRAYS_A_NODE = 8
+#: Bytes of one array (boxes, neurons of a layer): blocks of boxes that stay in the processor's cache run fastest.
+_ARRAY_BYTES = 2**20
 
 
 def bound_rows_over_boxes(
@@ -117,5 +117,5 @@ def _rows_of_boxes(matrix: FloatArray, boxes: int, size: int, side: str) -> Floa
 
 
 def _boxes_a_block(network: Network) -> int:
-    width = network.input_size + sum(node.size for node in network.nodes)
-    return block_rows(_ARRAYS_A_NODE * width // 6 + 1)
+    width = max(network.input_size, *(node.size for node in network.nodes))
+    return max(1, _ARRAY_BYTES // (8 * width))

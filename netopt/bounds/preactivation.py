@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,7 @@ class PreactivationBounds:
     ----------
     lower, upper : name of the Relu -> (size,) float64.
     output_lower, output_upper : (m,) bounds of the network's output.
-    level : the tightest level that went into them, one of `LEVELS`.
+    level : the tightest level that was completed for them, one of `LEVELS`.
     network_sha256 : the network they belong to.
     """
 
@@ -87,33 +89,38 @@ class PreactivationBounds:
         )
 
     def save(self, path: Path) -> None:
-        """Write the bounds as ``.npz``."""
-        arrays = {f"lower/{name}": value for name, value in self.lower.items()}
-        arrays |= {f"upper/{name}": value for name, value in self.upper.items()}
-        with path.open("wb") as file:
-            np.savez_compressed(
-                file,
-                allow_pickle=False,
-                output_lower=self.output_lower,
-                output_upper=self.output_upper,
-                level=np.array(self.level),
-                network_sha256=np.array(self.network_sha256),
-                **arrays,
-            )
-
-    @classmethod
-    def load(cls, path: Path) -> PreactivationBounds:
-        """Read bounds written by `save`.
+        """Write the bounds as ``.npz``.
 
         Raises
         ------
         InputError
-            The file is not one of ours.
+            The file cannot be written.
+        """
+        arrays = {f"lower/{name}": value for name, value in self.lower.items()}
+        arrays |= {f"upper/{name}": value for name, value in self.upper.items()}
+        arrays |= {"output_lower": self.output_lower, "output_upper": self.output_upper}
+        arrays |= {"level": np.array(self.level), "network_sha256": np.array(self.network_sha256)}
+        try:
+            with path.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+        except OSError as error:
+            raise InputError(f"bounds cannot be written to {path} ({error.strerror}); choose another file") from error
+
+    @classmethod
+    def load(cls, path: Path) -> PreactivationBounds:
+        """Read bounds written by `save`; nothing is ever unpickled.
+
+        Raises
+        ------
+        InputError
+            The file is not one of ours. Use `require` to check that it is about the network at hand.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
-                content = {key: data[key] for key in data.files}
-            return cls(
+            with path.open("rb") as file, zipfile.ZipFile(file):  # refuses all that is not an archive
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as data:
+                    content = {key: data[key] for key in data.files}
+            bounds = cls(
                 lower={k.removeprefix("lower/"): v for k, v in content.items() if k.startswith("lower/")},
                 upper={k.removeprefix("upper/"): v for k, v in content.items() if k.startswith("upper/")},
                 output_lower=content["output_lower"],
@@ -121,7 +128,28 @@ class PreactivationBounds:
                 level=str(content["level"]),
                 network_sha256=str(content["network_sha256"]),
             )
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            bounds.check()
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(
                 f"{path} does not hold bounds written by netopt ({error}); make it with 'netopt bounds'"
             ) from error
+        return bounds
+
+    def check(self) -> None:
+        """Check that the content makes sense by itself: pairs of float64 vectors, none NaN, and a known level.
+
+        Raises
+        ------
+        InputError
+            It does not.
+        """
+        if self.level not in LEVELS:
+            raise InputError(f"bounds of the unknown level {self.level!r}; levels are {', '.join(LEVELS)}")
+        if self.lower.keys() != self.upper.keys():
+            raise InputError("some ReLUs have bounds on one side only; compute the bounds again")
+        pairs = [("the output", self.output_lower, self.output_upper)]
+        pairs += [(repr(name), value, self.upper[name]) for name, value in self.lower.items()]
+        for what, lower, upper in pairs:
+            vectors = lower.ndim == 1 and lower.shape == upper.shape and lower.dtype == upper.dtype == np.float64
+            if not vectors or np.isnan(lower).any() or np.isnan(upper).any():
+                raise InputError(f"the bounds of {what} are not two float64 vectors without NaN; compute them again")
