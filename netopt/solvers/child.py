@@ -190,7 +190,9 @@ class _Watch:
     def _handle(self, message: tuple[Any, ...] | None) -> tuple[VendorAnswer, str] | None:
         if message is None:
             return self._stopped(Termination.ERROR, f"the child ended with status {self._worker.exit_status}")
-        kind, value = message
+        number, kind, value = message
+        if number != self._number:  # of a job that has ended
+            return None
         if kind == "incumbent":
             self._monitor.incumbent(value)
         elif kind == "bound":

@@ -44,6 +44,7 @@ class Monitor:
         self._on_bound = on_bound
         self._interrupt = interrupt
         self._error: BaseException | None = None
+        self._closed = False
 
     @property
     def seconds(self) -> float:
@@ -68,7 +69,7 @@ class Monitor:
     def incumbent(self, point: FloatArray) -> None:
         """Note a feasible point found by the solver."""
         value = self.model.objective_value(point)
-        if not math.isfinite(value) or (self.primal_bound is not None and not self.better(value, self.primal_bound)):
+        if self._closed or not math.isfinite(value) or (self.primal_bound is not None and not self.better(value, self.primal_bound)):
             return
         self._keep(value, point)
         if self._on_incumbent is not None and self._error is None:
@@ -82,7 +83,7 @@ class Monitor:
 
     def bound(self, value: float) -> None:
         """Note a dual bound proved by the solver."""
-        if math.isnan(value) or not self.better(self.dual_bound, value):
+        if self._closed or math.isnan(value) or not self.better(self.dual_bound, value):
             return
         self.dual_bound = value
         if self._on_bound is not None and self._error is None:
@@ -123,6 +124,10 @@ class Monitor:
             elif self.remaining <= 0.0:
                 self.stop(Termination.TIME_LIMIT)
         return self.reason is not None
+
+    def close(self) -> None:
+        """End the solve: a vendor that still calls while it frees its memory is not heard."""
+        self._closed = True
 
     def raise_callback_error(self) -> None:
         """Raise what a caller's callback raised, if anything."""

@@ -51,6 +51,7 @@ def make_result(monitor: Monitor, answer: VendorAnswer, solver: str) -> SolverRe
         monitor.incumbent(answer.point)
     if math.isfinite(answer.dual_bound):
         monitor.bound(answer.dual_bound)
+    monitor.close()
     monitor.raise_callback_error()
     termination = _stopped_by(monitor, answer.termination)
     dual = _dual_bound(monitor, answer)

@@ -170,18 +170,28 @@ def _watch(scip: Any, problem: ScipProblem, columns: Pointers, monitor: Monitor)
                 point = problem.best_point(columns)
                 if point is not None:
                     monitor.incumbent(point)
-            monitor.bound(_finite(self.model, self.model.getDualbound()))
+            # While SCIP restarts or frees its tree, the empty tree has the incumbent as its bound: proof of nothing.
+            if self.model.getStage() == pyscipopt.SCIP_STAGE.SOLVING:
+                monitor.bound(_finite(self.model, self.model.getDualbound()))
             if monitor.should_stop():
-                self.model.interruptSolve()
+                _interrupt(self.model)
 
     scip.includeEventhdlr(Watcher(), "netopt", "incumbents and bounds")
 
 
 def _optimize(scip: Any, monitor: Monitor) -> None:
     try:
-        run_interruptible(scip.optimizeNogil, scip.interruptSolve, monitor)
+        run_interruptible(scip.optimizeNogil, lambda: _interrupt(scip), monitor)
     except Exception as error:  # PySCIPOpt raises Exception itself
         raise SolverFailureError(f"SCIP failed: {error}") from error
+
+
+def _interrupt(scip: Any) -> None:
+    """Ask SCIP to stop; it refuses between presolving and solving, so it is asked again."""
+    import pyscipopt
+
+    if scip.getStage() in (pyscipopt.SCIP_STAGE.PRESOLVING, pyscipopt.SCIP_STAGE.SOLVING):
+        scip.interruptSolve()
 
 
 def _finite(scip: Any, bound: float) -> float:

@@ -68,7 +68,7 @@ def _address(array: NDArray[Any], offset: int = 0) -> int:
 
 
 class ScipProblem:
-    """The problem inside a ``pyscipopt.Model``, written in blocks.
+    """The problem inside a ``pyscipopt.Model``, written in blocks; the caller keeps the model alive.
 
     Columns are named by `Pointers`: those that `add_columns` returns, or ``variable.ptr()`` of PySCIPOpt's variables.
     """
@@ -76,7 +76,6 @@ class ScipProblem:
     def __init__(self, scip: Any) -> None:
         get = ctypes.pythonapi.PyCapsule_GetPointer
         get.argtypes, get.restype = (ctypes.py_object, ctypes.c_char_p), _POINTER
-        self._owner = scip  # keeps the pointer valid
         self._scip = get(scip.to_ptr(False), b"scip")
 
     def add_columns(

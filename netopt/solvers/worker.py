@@ -68,7 +68,7 @@ def _import_ahead() -> None:
 def _answer(connection: Connection, lock: threading.Lock, job: Job, interrupt: threading.Event) -> None:
     def send(kind: str, value: Any = None) -> None:
         with lock:
-            connection.send((kind, value))
+            connection.send((job.number, kind, value))
 
     try:
         try:
