@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from importlib.resources import files
+
+import jsonschema
+import numpy as np
+import pytest
+from activation_patterns import largest_slack, random_perceptron
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from formulations.milp import MilpModel
+from netopt.errors import InvalidOptionError
+from netopt.network.build import from_weights
+from netopt.network.network import Network
+from netopt.problems.maximization import maximize
+from netopt.problems.results import MaximizationResult
+from netopt.problems.run import Progress
+from netopt.solvers.parameters import SolverParameters
+from netopt.solvers.result import SolverResult, Termination
+from netopt.solvers.solver import Availability, Capabilities, MilpSolver
+from netopt.specification.box import Box
+from netopt.specification.domain import Domain
+from netopt.specification.integer import IntegerPoints
+from netopt.specification.l1_ball import L1Ball
+from netopt.specification.polytope import Polytope
+from netopt.specification.property import Conjunction
+
+LOWER, UPPER = np.array([-1.0, -1.5]), np.array([1.0, 0.5])
+ROWS, BOUND = np.array([[1.0, 1.0], [-1.0, 2.0]]), np.array([0.25, 0.5])
+MASK = np.array([True, False])
+DOMAINS: dict[str, tuple[Domain, dict[str, object]]] = {
+    "box": (Box(LOWER, UPPER), {}),
+    "point": (Box(LOWER, LOWER), {"upper": LOWER}),
+    "l1": (L1Ball(np.zeros(2), 0.75, LOWER, UPPER), {"l1": (np.zeros(2), 0.75)}),
+    "polytope": (
+        Polytope(sparse.csr_array(ROWS), np.full(2, -np.inf), BOUND, LOWER, UPPER),
+        {"rows": (ROWS, BOUND)},
+    ),
+    "integer": (IntegerPoints(Box(LOWER, UPPER), MASK), {"integral": MASK}),
+}
+
+
+def validate(result: MaximizationResult) -> None:
+    schema = json.loads(files("netopt.problems").joinpath("result.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(result.to_json(), allow_nan=False)))
+
+
+@pytest.mark.parametrize("kind", sorted(DOMAINS))
+@given(seed=st.integers(0, 10**6), minimize=st.booleans())
+@settings(max_examples=5)
+def test_the_optimum_is_that_of_all_activation_patterns(kind: str, seed: int, minimize: bool) -> None:
+    generator = np.random.default_rng(seed)
+    perceptron = random_perceptron(generator, [2, 3, 2, 2])
+    weights = generator.integers(-4, 5, size=2) / 2.0
+    domain, described = DOMAINS[kind]
+    sign = -1.0 if minimize else 1.0
+    row = Conjunction(-sign * weights[None], np.zeros(1))
+    arguments = {"lower": LOWER, "upper": UPPER} | described
+    truth = sign * largest_slack(perceptron, row, np.ones(1), **arguments)  # type: ignore[arg-type]
+
+    result = maximize(perceptron.network, domain, weights=weights, minimize=minimize, isolate=False, time_limit=60.0)
+
+    assert result.status == "optimal", result.to_json()
+    assert result.primal_bound == pytest.approx(truth, abs=1e-5, rel=2e-4)
+    assert sign * (result.dual_bound - truth) >= -1e-6 * (1.0 + abs(truth))
+    assert result.x is not None
+    assert domain.contains(result.x[None], 1e-9)[0]
+    assert float(weights @ perceptron.network.forward(result.x)) == pytest.approx(result.primal_bound, abs=1e-12)
+
+
+def wide_network() -> Network:
+    return random_perceptron(np.random.default_rng(0), [24, 60, 60, 60, 2], scale=0.5).network
+
+
+@pytest.mark.parametrize("isolate", [True, False])
+def test_a_limit_returns_the_best_known(isolate: bool) -> None:
+    network, box = wide_network(), Box(-np.ones(24), np.ones(24))
+    begun = time.monotonic()
+    result = maximize(network, box, output=1, time_limit=2.0, isolate=isolate)
+    assert time.monotonic() - begun < 3.0
+    assert result.status == "timeout"
+    assert result.primal_bound is not None
+    assert result.dual_bound is not None
+    assert result.primal_bound < result.dual_bound
+    validate(result)
+
+
+def test_an_interrupt_returns_the_best_known_and_progress_only_improves() -> None:
+    interrupt, seen = threading.Event(), list[Progress]()
+    threading.Timer(1.5, interrupt.set).start()
+    result = maximize(
+        wide_network(),
+        Box(-np.ones(24), np.ones(24)),
+        output=0,
+        minimize=True,
+        interrupt=interrupt,
+        progress=seen.append,
+        isolate=False,
+    )
+    assert result.status == "feasible"
+    assert result.interrupted
+    primals = [progress.primal_bound for progress in seen if progress.primal_bound is not None]
+    duals = [progress.dual_bound for progress in seen if progress.dual_bound is not None]
+    assert primals == sorted(primals, reverse=True)
+    assert duals == sorted(duals)
+    assert result.primal_bound == primals[-1]
+    validate(result)
+
+
+def test_an_empty_domain_is_infeasible() -> None:
+    network = from_weights([np.eye(2)], [np.zeros(2)])
+    result = maximize(network, Box(np.ones(2), np.zeros(2)), output=0, isolate=False)
+    assert result.status == "infeasible"
+    assert result.primal_bound is None
+    validate(result)
+
+
+class Liar(MilpSolver):
+    """A solver that claims less than what is known."""
+
+    name = "liar"
+    capabilities = Capabilities()
+
+    def availability(self, model: MilpModel | None = None) -> Availability:
+        return Availability(True)
+
+    def version(self) -> str:
+        return "1"
+
+    def solve(self, model: MilpModel, parameters: SolverParameters, **callbacks: object) -> SolverResult:
+        return SolverResult(
+            termination=Termination.OPTIMAL,
+            primal_bound=-9.0,
+            dual_bound=-9.0,
+            point=None,
+            seconds=0.0,
+            solver="liar 1",
+        )
+
+
+def test_a_claim_below_a_replayed_point_is_a_contradiction() -> None:
+    valley = from_weights([[[1.0], [-1.0]], [[-1.0, -1.0]]], [[0.0, 0.0], [0.0]])
+    result = maximize(valley, Box(np.array([-1.0]), np.array([0.9])), solver=Liar(), isolate=False)
+    assert result.status == "feasible"
+    assert result.primal_bound == pytest.approx(0.0, abs=1e-3)
+    assert any("contradiction" in notice for notice in result.notices)
+    validate(result)
+
+
+@pytest.mark.parametrize("level", ["interval", "lp", "milp"])
+def test_every_bound_level_comes_to_the_same_optimum(level: str) -> None:
+    network = random_perceptron(np.random.default_rng(4), [3, 6, 5, 1]).network
+    box = Box(-np.ones(3), np.ones(3))
+    usual = maximize(network, box, isolate=False)
+    result = maximize(network, box, bounds=level, isolate=False)
+    assert result.status == "optimal"
+    assert result.primal_bound == pytest.approx(usual.primal_bound, rel=2e-4, abs=2e-6)
+
+
+def test_what_cannot_be_used_is_refused_in_one_sentence() -> None:
+    network, box = from_weights([np.eye(2)], [np.zeros(2)]), Box(np.zeros(2), np.ones(2))
+    for match, options in {
+        "2 outputs; give either output": {},
+        "not both": {"output": 0, "weights": [1.0, 0.0]},
+        "outputs 0 to 1": {"output": 2},
+        "2 finite numbers": {"weights": [1.0]},
+        "gap is -1": {"output": 0, "gap": -1.0},
+    }.items():
+        with pytest.raises(InvalidOptionError, match=match):
+            maximize(network, box, isolate=False, **options)  # type: ignore[arg-type]
