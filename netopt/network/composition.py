@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from netopt.arrays import FloatArray, IntArray
@@ -12,8 +15,8 @@ from netopt.network.linear_map import LinearMap
 from netopt.network.sparse import Sparse
 
 #: Matrices from this size on are kept sparse below this share of nonzeros; a BLAS product wins on denser ones.
-_SPARSE_SIZE = 4096
-_SPARSE_DENSITY = 0.05
+_SPARSE_SIZE = 1024
+_SPARSE_DENSITY = 0.1
 
 
 def identity(size: int) -> Sparse:
@@ -100,11 +103,11 @@ def add_maps(first: LinearMap, second: LinearMap) -> LinearMap | None:
     return Dense(_dense(first) + _dense(second))
 
 
-def structured(weight: FloatArray) -> LinearMap:
-    """Return a matrix as Sparse where most of it is zero, else as Dense."""
+def structured(weight: NDArray[Any]) -> LinearMap:
+    """Return a matrix of any number type as Sparse where most of it is zero, else as Dense."""
     if weight.size >= _SPARSE_SIZE and np.count_nonzero(weight) < _SPARSE_DENSITY * weight.size:
-        return Sparse(sparse.csr_array(weight))
-    return Dense(np.ascontiguousarray(weight))
+        return Sparse(sparse.csr_array(weight).astype(np.float64))
+    return Dense(np.ascontiguousarray(weight, dtype=np.float64))
 
 
 def _dense(linear_map: LinearMap) -> FloatArray:

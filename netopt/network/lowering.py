@@ -23,6 +23,10 @@ from netopt.network.network import INPUT, Network, TensorSpec
 from netopt.network.nodes import Affine, Node, Relu
 from netopt.network.sparse import Sparse
 
+#: Products up to this size may store `_GENEROUS` times what their factors do: bounds are tighter over one Affine.
+_SMALL = 250_000
+_GENEROUS = 4
+
 Terms = tuple[tuple[str, LinearMap], ...]
 
 
@@ -48,8 +52,8 @@ class Expression:
 class Lowering:
     """A network under construction.
 
-    Maps are multiplied together as long as the product stores no more weights than its factors do; else the inner
-    expression becomes an Affine node of its own.
+    Maps are multiplied together as long as the product stores no (small ones: not much) more weights than its factors
+    do; else the inner expression becomes an Affine node of its own.
     """
 
     def __init__(self, input_size: int) -> None:
@@ -67,7 +71,8 @@ class Lowering:
         terms, bias = self._open(x)
         sizes = [composed_parameters(linear_map, inner) for _, inner in terms]
         budget = linear_map.parameters + sum(inner.parameters for _, inner in terms)
-        if any(size is None for size in sizes) or sum(size or 0 for size in sizes) > budget:
+        product = sum(size or 0 for size in sizes)
+        if any(size is None for size in sizes) or product > (budget if product > _SMALL else _GENEROUS * budget):
             return Expression(((self.node(x), linear_map),), np.zeros(linear_map.out_size))
         products = tuple((source, compose(linear_map, inner)) for source, inner in terms)
         return Expression(_without_zeros(products), linear_map.apply(bias[None])[0])

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from netopt.arrays import FloatArray
 from netopt.network.composition import structured
 from netopt.network.lowering import Expression
-from netopt.network.onnx_reader.call import Call, LoweringFunction, Tensor, Value
+from netopt.network.onnx_reader.call import Call, Constant, LoweringFunction, Tensor, Value
 from netopt.network.sparse import Sparse
 
 
@@ -71,17 +70,21 @@ def _product(call: Call, left: Value, right: Value, alpha: float) -> Tensor:
             raise call.refuse(
                 "multiplies two tensors that depend on the network's input", "netopt takes products with constants only"
             )
-        return Tensor(shape, _times_constant(call, left, alpha * right.astype(np.float64), shape))
+        return Tensor(shape, _times_constant(call, left, _scaled(right, alpha), shape))
     if not isinstance(right, Tensor):
-        return Tensor(shape, call.lowering.constant(alpha * (left.astype(np.float64) @ right.astype(np.float64))))
+        return Tensor(shape, call.lowering.constant(_scaled(left, alpha).astype(np.float64) @ right))
     mirrored = call.take(right, np.swapaxes(right.index, -1, -2))
-    weight = alpha * np.swapaxes(left, -1, -2).astype(np.float64)
+    weight = np.swapaxes(_scaled(left, alpha), -1, -2)
     value = _times_constant(call, mirrored, weight, (*batch, shape[-1], shape[-2]))
     turned = Tensor((*batch, shape[-1], shape[-2]), value)
     return call.take(turned, np.swapaxes(turned.index, -1, -2))
 
 
-def _times_constant(call: Call, x: Tensor, weight: FloatArray, shape: tuple[int, ...]) -> Expression:
+def _scaled(weight: Constant, alpha: float) -> Constant:
+    return weight if alpha == 1.0 else alpha * weight.astype(np.float64)
+
+
+def _times_constant(call: Call, x: Tensor, weight: Constant, shape: tuple[int, ...]) -> Expression:
     """Return ``x @ weight``: dense for one row and one matrix, else block by block."""
     rows = int(np.prod(shape[:-1]))
     if rows == 1:
@@ -91,7 +94,7 @@ def _times_constant(call: Call, x: Tensor, weight: FloatArray, shape: tuple[int,
     full = (*shape[:-1], shape[-1], x.shape[-1])
     source = np.broadcast_to(x.index[..., :, None, :], full).ravel()
     target = np.broadcast_to(out_index[..., None], full).ravel()
-    data = np.broadcast_to(np.swapaxes(weight, -1, -2)[..., None, :, :], full).ravel()
+    data = np.broadcast_to(np.swapaxes(weight.astype(np.float64), -1, -2)[..., None, :, :], full).ravel()
     kept = data != 0.0
     blocks = sparse.coo_array((data[kept], (target[kept], source[kept])), shape=(out_index.size, x.value.size))
     return call.lowering.apply(Sparse(sparse.csr_array(blocks)), x.value)

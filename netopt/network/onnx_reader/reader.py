@@ -43,8 +43,15 @@ def read_onnx(path: Path, *, output: str | None = None) -> Network:
         An operator cannot be written as Affine and ReLU.
     """
     file = read_model(path)
+    return lower_model(file.model, output=output, source=path, source_sha256=file.sha256)
+
+
+def lower_model(
+    model: onnx.ModelProto, *, output: str | None = None, source: Path | None = None, source_sha256: str | None = None
+) -> Network:
+    """Return the network in a parsed ONNX model; `source` and its digest are noted, not read."""
     with np.errstate(all="ignore"):
-        return _GraphReader(file.model, output).run(path, file.sha256)
+        return _GraphReader(model, output).run(source, source_sha256)
 
 
 class _GraphReader:
@@ -61,14 +68,14 @@ class _GraphReader:
         self.dropped: str | None = None
         self.values: dict[str, Value] = {}
 
-    def run(self, path: Path, digest: str) -> Network:
+    def run(self, source: Path | None, digest: str | None) -> Network:
         self._read_initializers()
         inputs = self._read_inputs()
         for node in self.graph.node:
             self._read_node(node)
         joined, outputs = self._join_outputs()
         network = self.lowering.finish(
-            joined.value, inputs, outputs, source=path, source_sha256=digest, dropped_output=self.dropped
+            joined.value, inputs, outputs, source=source, source_sha256=digest, dropped_output=self.dropped
         )
         _check_finite(network)
         return network
