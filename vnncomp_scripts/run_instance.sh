@@ -1,0 +1,20 @@
+#!/bin/bash
+# VNN-COMP: decide an instance. Usage: run_instance.sh v1 CATEGORY NET.onnx PROP.vnnlib RESULTS TIMEOUT
+# RESULTS gets sat (with the witness), unsat, unknown, timeout or error. Exit status 0 unless the call itself is wrong.
+set -u
+
+if [ "$#" -ne 6 ] || [ "$1" != v1 ]; then
+    echo "usage: run_instance.sh v1 CATEGORY NET.onnx PROP.vnnlib RESULTS TIMEOUT" >&2
+    exit 1
+fi
+root=$(cd "$(dirname "$0")/.." && pwd)
+results=$5
+# The interpreter's start is part of the time, and verify may return up to a second late.
+limit=$(awk -v timeout="$6" 'BEGIN { print (timeout > 4 ? timeout - 2 : timeout / 2) }')
+rm -f "$results"
+"$root/.venv/bin/netopt" verify "$3" "$4" --time-limit "$limit" --threads "$(nproc)" --results-file "$results"
+status=$?
+case $status in
+    0 | 3) ;;
+    *) echo error > "$results" ;;
+esac
