@@ -42,7 +42,7 @@ def fold_inputs(network: Network, matrix: sparse.csr_array, constant: FloatArray
         else:
             nodes.append(_folded(node, inner, constant) if foldable else _redirected(node))
     inputs = (TensorSpec("w", (matrix.shape[1],), "float64"),)
-    return replace(network.with_nodes(tuple(nodes)), inputs=inputs)
+    return replace(network, nodes=tuple(nodes), inputs=inputs, source=None, source_sha256=None)
 
 
 def _folded(node: Affine, inner: Sparse, constant: FloatArray) -> Affine:

@@ -26,10 +26,12 @@ class GurobipyModel(ModelAdapter):
 
     def __init__(self, model: Any) -> None:
         self.model = model
+        self._variables: list[Any] = []
 
     def prepare(self) -> None:
         """Write pending changes, so that bounds and indices of variables can be read."""
         self.model.update()
+        self._variables = self.model.getVars()
 
     def unpack(self, values: Any) -> Any:
         if isinstance(values, gurobipy.MVar):
@@ -46,16 +48,22 @@ class GurobipyModel(ModelAdapter):
 
     def split(self, entry: Any) -> Terms:
         if isinstance(entry, gurobipy.Var):
-            return Terms((entry,), (1.0,), 0.0)
+            return Terms((self._own(entry),), (1.0,), 0.0)
         if isinstance(entry, gurobipy.QuadExpr):
             if entry.size():
                 raise InputError(f"the entry {entry} of x or y is quadratic; tie a variable to it and pass that")
             entry = entry.getLinExpr()
         if isinstance(entry, gurobipy.LinExpr):
             terms = range(entry.size())
-            variables = [entry.getVar(k) for k in terms]
+            variables = [self._own(entry.getVar(k)) for k in terms]
             return Terms(variables, [entry.getCoeff(k) for k in terms], entry.getConstant())
         return number_terms(entry, self.library)
+
+    def _own(self, variable: Any) -> Any:
+        position = variable.index
+        if not 0 <= position < len(self._variables) or not variable.sameAs(self._variables[position]):
+            raise InputError(f"variable {variable} of x or y is not in this gurobipy model; take one of its own")
+        return variable
 
     def key(self, variable: gurobipy.Var) -> Hashable:
         return int(variable.index)
@@ -94,7 +102,7 @@ class GurobipyModel(ModelAdapter):
             written += self._add_indicators(content.indicators, columns)
         if content.sos1 is not None:
             written += self._add_sos1(content.sos1, columns)
-        self.model.update()
+        self.prepare()
         return _GurobipyInserted(self.model, insertion.name, columns, written)
 
     def _add_indicators(self, rows: IndicatorRows, columns: Any) -> list[Any]:

@@ -61,9 +61,12 @@ class PyomoModel(ModelAdapter):
 
     def values(self, variables: Sequence[Any]) -> FloatArray:
         values = [variable.value for variable in variables]
-        if any(value is None for value in values):
+        if variables and all(value is None for value in values):
             raise InputError("the Pyomo model has no solution; solve it first")
-        return np.array(values, dtype=np.float64)
+        # Pyomo hands no value to a variable that no row mentions: an input the network ignores may be anything
+        bounds = self.bounds(variables)
+        anything = np.clip(0.0, bounds.lower, bounds.upper)
+        return np.array([default if v is None else v for v, default in zip(values, anything, strict=True)])
 
     def reserve_name(self, name: str | None, stem: str = "network") -> str:
         if name is None:
@@ -78,7 +81,10 @@ class PyomoModel(ModelAdapter):
     def insert(self, insertion: Insertion) -> Inserted:
         content = insertion.model
         block = pyo.Block(concrete=True)
-        self.model.add_component(insertion.name, block)
+        try:
+            self.model.add_component(insertion.name, block)
+        except ValueError as error:
+            raise InputError(f"Pyomo takes no component called {insertion.name!r}; choose another name") from error
         with paused_collector():
             columns = np.empty(content.column_count, dtype=object)
             columns[: insertion.given] = insertion.variables

@@ -75,7 +75,8 @@ def _from_sklearn(scaler: Any, side: str) -> tuple[ArrayLike, ArrayLike]:
     try:
         match name:
             case "StandardScaler":
-                return _or(scaler.mean_, 0.0), _or(scaler.scale_, 1.0)
+                offset = scaler.mean_ if scaler.with_mean else 0.0  # the mean is there even when it is not used
+                return offset, _or(scaler.scale_, 1.0)
             case "MinMaxScaler":
                 return -scaler.min_ / scaler.scale_, 1.0 / scaler.scale_
             case "MaxAbsScaler":
