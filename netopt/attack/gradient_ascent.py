@@ -214,7 +214,7 @@ class _Search:
         samples = self._samples(self.batch * _SAMPLES)
         values = self._evaluate_in_blocks(samples)
         rank = np.argsort(-values, axis=0, kind="stable")
-        start = samples[rank[np.minimum(kind * (1 if number % 2 else _SAMPLES), rank.shape[0] - 1), target]]
+        start: FloatArray = samples[rank[np.minimum(kind * (1 if number % 2 else _SAMPLES), rank.shape[0] - 1), target]]
         anchored = kind == 0
         start[anchored] = self.best.points[target[anchored]]
         cornered = np.flatnonzero(kind == 1)

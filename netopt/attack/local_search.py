@@ -53,4 +53,4 @@ def _steps(generator: np.random.Generator, count: int, dimension: int) -> FloatA
     chosen = generator.integers(dimension, size=count // 2)
     single[np.arange(count // 2), chosen] = steps[: count // 2, 0]
     steps[: count // 2] = single
-    return steps * generator.choice(_SCALES, size=(count, 1))
+    return np.asarray(steps * generator.choice(_SCALES, size=(count, 1)))

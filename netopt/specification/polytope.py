@@ -17,7 +17,7 @@ from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 from netopt.specification.polytope_bounds import descend_multipliers, dual_bound, propagated_box
-from netopt.specification.polytope_lp import inner_point, linear_programs, smallest_violation
+from netopt.specification.polytope_lp import inner_point, linear_programs, nearest_points, smallest_violation
 
 _EPSILON = float(np.finfo(np.float64).eps)
 #: Rows of a polytope without interior (equations) hold up to this share of the row's size: none has exact members.
@@ -91,23 +91,34 @@ class Polytope(Domain):
 
     @property
     def center(self) -> FloatArray:
-        return self._inner[0]
+        if self._inner is None:
+            raise InputError("the linear constraints on the inputs contradict each other; no input satisfies them")
+        return np.clip(self._inner[0], self.low, self.high)
 
     @cached_property
-    def _inner(self) -> tuple[FloatArray, bool]:
-        """A member far from every row, and whether the rows have an interior there."""
-        point, slack = inner_point(self)
-        scale = 1.0 + float(np.abs(point).max(initial=0.0))
-        return np.clip(point, self.low, self.high), slack > _FLAT_TOLERANCE * scale
+    def _inner(self) -> tuple[FloatArray, float] | None:
+        """A point far inside all rows and how far, relative to the box; None where the polytope is empty."""
+        return inner_point(self)
+
+    @property
+    def _has_interior(self) -> bool:
+        if self._inner is None:
+            return True  # nothing is a member, and no row is to be loosened
+        return self._inner[1] > _FLAT_TOLERANCE
+
+    @cached_property
+    def _row_size(self) -> FloatArray:
+        """The largest ``|A| |x|`` over the box: the size that a row's rounding errors are relative to, (rows,)."""
+        return np.asarray(abs(self.matrix) @ np.maximum(np.abs(self.low), np.abs(self.high)))
 
     def is_empty(self) -> bool:
         if (self.low > self.high).any() or (self.row_lower > self.row_upper).any():
             return True
         multipliers = smallest_violation(self)
-        sides = np.where(multipliers > 0.0, self.row_upper, self.row_lower)
         used = multipliers != 0.0
-        scale = 1.0 + float(np.abs(multipliers[used] * sides[used]).sum())
-        return bool(dual_bound(self, np.zeros((1, self.dimension)), multipliers[None])[0] < -1e-9 * scale)
+        sides = np.where(multipliers > 0.0, self.row_upper, self.row_lower)[used]
+        scale = float((np.abs(multipliers[used]) * (np.abs(sides) + self._row_size[used])).sum())
+        return bool(dual_bound(self, np.zeros((1, self.dimension)), multipliers[None])[0] < -_FLAT_TOLERANCE * scale)
 
     def maximize_linear(self, coefficients: FloatArray) -> FloatArray:
         """Return a valid upper bound for each row: the Lagrangian dual at some multipliers (weak duality)."""
@@ -123,11 +134,15 @@ class Polytope(Domain):
         return self._pulled(points)
 
     def project(self, points: FloatArray) -> FloatArray:
-        """Return members near the points: Dykstra's projections, then a pull towards an inner member."""
+        """Return members near the points: by Dykstra's projections and a pull inwards, else the nearest in L1."""
         result = np.clip(points, self.low, self.high)
         outside = np.flatnonzero(~self.contains(result))
         if outside.size:
-            result[outside] = self._pulled(self._dykstra(points[outside]))
+            near = self._dykstra(points[outside])
+            if not self._has_interior:  # there is nowhere to pull to
+                left = np.flatnonzero(~self.contains(near))
+                near[left] = nearest_points(self, points[outside[left]])
+            result[outside] = self._pulled(near)
         return result
 
     def _dykstra(self, points: FloatArray) -> FloatArray:
@@ -153,7 +168,7 @@ class Polytope(Domain):
 
     def _pulled(self, points: FloatArray) -> FloatArray:
         """Return each point moved towards the inner member just as far as the rows need."""
-        inner, _ = self._inner
+        inner = self.center
         clipped = np.clip(points, self.low, self.high)
         share = np.ones(points.shape[0])
         at_inner, at_point = self.matrix @ inner, (self.matrix @ clipped.T).T
@@ -161,7 +176,8 @@ class Polytope(Domain):
             room = np.maximum(sign * (side - at_inner), 0.0)
             excess = sign * (at_point - side)
             over = excess > 0.0
-            ratio = np.where(over, room / np.where(over, room + excess, 1.0), 1.0)
+            reach = np.where(over, room, 1.0) + np.where(over, excess, 0.0)  # infinite sides are never over
+            ratio = np.where(over, np.where(over, room, 1.0) / reach, 1.0)
             share = np.minimum(share, ratio.min(axis=1, initial=1.0))
         outside = ~self.contains(clipped)
         moved = inner + (share[:, None] * (1.0 - 1e-12)) * (clipped - inner)
@@ -179,12 +195,17 @@ class Polytope(Domain):
         inside = ((points >= self.low - tolerance) & (points <= self.high + tolerance)).all(axis=1)
         activity = (self.matrix @ points.T).T
         size = (abs(self.matrix) @ np.abs(points).T).T
-        share = self.dimension * _EPSILON if self._inner[1] else _FLAT_TOLERANCE
+        exact, loose = inside.copy(), inside
         for side, sign in ((self.row_upper, 1.0), (self.row_lower, -1.0)):
             finite = np.isfinite(side)
-            allowed = tolerance + share * (size[:, finite] + np.abs(side[finite]))
-            inside &= (sign * (activity[:, finite] - side[finite]) <= allowed).all(axis=1)
-        return np.asarray(inside)
+            excess = sign * (activity[:, finite] - side[finite]) - tolerance
+            scale = size[:, finite] + np.abs(side[finite])
+            exact &= (excess <= self.dimension * _EPSILON * scale).all(axis=1)
+            loose &= (excess <= _FLAT_TOLERANCE * self._row_size[finite]).all(axis=1)
+        loose |= exact
+        if (loose == exact).all() or self._has_interior:
+            return np.asarray(exact)
+        return np.asarray(loose)
 
     def encode(self, builder: MilpBuilder) -> IntArray:
         x = builder.add_columns(self.dimension, lower=self.low, upper=self.high, name="x")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SWEEPS = 6
 _PROPAGATIONS = 3
+#: See `propagated_box`.
+MARGIN = 2e-9
 
 
 def dual_bound(polytope: Polytope, coefficients: FloatArray, multipliers: FloatArray) -> FloatArray:
@@ -86,13 +88,15 @@ def _first_rise(breakpoints: FloatArray, slope: FloatArray, largest: float, side
 def propagated_box(polytope: Polytope) -> tuple[FloatArray, FloatArray]:
     """Return a box around the polytope: the given one, tightened by each row with the other inputs at their best.
 
-    Tightened sides are moved out by the rounding error of the rows' sums.
+    Tightened sides are moved out by `MARGIN` of the rows' sums: more than their rounding errors and than what members
+    of a polytope without interior may miss a row by.
     """
     low, high = polytope.low.copy(), polytope.high.copy()
     coo = polytope.matrix.tocoo()
     kept = coo.data != 0.0
     row, column, value = coo.coords[0][kept], coo.coords[1][kept], coo.data[kept]
     count = polytope.row_lower.size
+    size = np.bincount(row, np.abs(value) * np.maximum(np.abs(low), np.abs(high))[column], minlength=count)
     for _ in range(_PROPAGATIONS):
         if (low > high).any():
             return polytope.low, polytope.high
@@ -100,16 +104,11 @@ def propagated_box(polytope: Polytope) -> tuple[FloatArray, FloatArray]:
             np.minimum(value * low[column], value * high[column]),
             np.maximum(value * low[column], value * high[column]),
         )
-        size = np.bincount(row, np.maximum(np.abs(small), np.abs(large)), minlength=count)
-        margin = 4.0 * np.finfo(np.float64).eps * polytope.dimension * size[row]
         most = polytope.row_upper[row] - (np.bincount(row, small, minlength=count)[row] - small)
         least = polytope.row_lower[row] - (np.bincount(row, large, minlength=count)[row] - large)
-        margin = margin + 4.0 * np.finfo(np.float64).eps * np.maximum(_finite(most), _finite(least))
+        margin = MARGIN * (size[row] + np.where(np.isfinite(most), np.abs(most), 0.0))
+        margin = margin + MARGIN * np.where(np.isfinite(least), np.abs(least), 0.0)
         first, second = (least - margin) / value, (most + margin) / value
         np.maximum.at(low, column, np.minimum(first, second))
         np.minimum.at(high, column, np.maximum(first, second))
     return (low, high) if (low <= high).all() else (polytope.low, polytope.high)
-
-
-def _finite(values: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(values), np.abs(values), 0.0)

@@ -13,6 +13,8 @@ from netopt.errors import InputError
 if TYPE_CHECKING:
     from netopt.specification.polytope import Polytope
 
+_CONTRADICTION = "the linear constraints on the inputs contradict each other; no input satisfies them"
+
 
 def linear_programs(polytope: Polytope, coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Solve ``max c x`` for each row c: (maximisers (k, n), multipliers (k, rows)).
@@ -23,13 +25,16 @@ def linear_programs(polytope: Polytope, coefficients: FloatArray) -> tuple[Float
         The polytope is empty.
     """
     matrix, side, row, sign = _upper_rows(polytope)
-    box = np.stack([polytope.low, polytope.high], axis=1)
+    unit = _unit(polytope)
+    box = np.stack([polytope.low, polytope.high], axis=1) / unit
     points = np.empty(coefficients.shape)
     multipliers = np.zeros((coefficients.shape[0], polytope.row_lower.size))
     for k, objective in enumerate(coefficients):
         scale = float(np.abs(objective).max(initial=0.0)) or 1.0
-        answer = _solve(-objective / scale, matrix, side, box)
-        points[k] = answer.x
+        answer = _solve(-objective / scale, matrix, side / unit, box)
+        if answer is None:
+            raise InputError(_CONTRADICTION)
+        points[k] = answer.x * unit
         np.add.at(multipliers[k], row, sign * -answer.ineqlin.marginals * scale)
     return points, multipliers
 
@@ -38,17 +43,31 @@ def smallest_violation(polytope: Polytope) -> FloatArray:
     """Return the multipliers (rows,) of ``min v`` with every row relaxed by v: a certificate where no point exists."""
     matrix, side, row, sign = _upper_rows(polytope)
     relaxed = sparse.csr_array(sparse.hstack([matrix, sparse.csr_array(-_norms(matrix)[:, None])]))
-    box = np.concatenate([np.stack([polytope.low, polytope.high], axis=1), [[0.0, np.inf]]])
+    unit = _unit(polytope)
+    box = np.concatenate([np.stack([polytope.low, polytope.high], axis=1) / unit, [[0.0, np.inf]]])
     objective = np.zeros(polytope.dimension + 1)
     objective[-1] = 1.0
-    answer = _solve(objective, relaxed, side, box)
+    answer = _solve(objective, relaxed, side / unit, box)
+    assert answer is not None  # any v large enough is feasible
     multipliers = np.zeros(polytope.row_lower.size)
     np.add.at(multipliers, row, sign * -answer.ineqlin.marginals)
     return multipliers
 
 
-def inner_point(polytope: Polytope) -> tuple[FloatArray, float]:
-    """Return a member of the box as far inside all rows as possible, and its smallest distance to a row.
+def inner_point(polytope: Polytope) -> tuple[FloatArray, float] | None:
+    """Return a point of the box far inside all rows, and how far relative to the box; None where there is none."""
+    matrix, side, _, _ = _upper_rows(polytope)
+    unit = _unit(polytope)
+    pushed = sparse.csr_array(sparse.hstack([matrix, sparse.csr_array(_norms(matrix)[:, None])]))
+    box = np.concatenate([np.stack([polytope.low, polytope.high], axis=1) / unit, [[0.0, 1.0]]])
+    objective = np.zeros(polytope.dimension + 1)
+    objective[-1] = -1.0
+    answer = _solve(objective, pushed, side / unit, box)
+    return None if answer is None else (answer.x[:-1] * unit, float(answer.x[-1]))
+
+
+def nearest_points(polytope: Polytope, points: FloatArray) -> FloatArray:
+    """Return the member nearest to each point in the L1 norm: (k, n) -> (k, n).
 
     Raises
     ------
@@ -56,13 +75,24 @@ def inner_point(polytope: Polytope) -> tuple[FloatArray, float]:
         The polytope is empty.
     """
     matrix, side, _, _ = _upper_rows(polytope)
-    reach = float(np.abs(polytope.high - polytope.low).sum()) + 1.0
-    pushed = sparse.csr_array(sparse.hstack([matrix, sparse.csr_array(_norms(matrix)[:, None])]))
-    box = np.concatenate([np.stack([polytope.low, polytope.high], axis=1), [[0.0, reach]]])
-    objective = np.zeros(polytope.dimension + 1)
-    objective[-1] = -1.0
-    answer = _solve(objective, pushed, side, box)
-    return answer.x[:-1], float(answer.x[-1])
+    n, unit = polytope.dimension, _unit(polytope)
+    moves = sparse.csr_array(sparse.hstack([matrix, -matrix], format="csr"))  # x = point + rise - fall
+    rooms = np.stack([polytope.low, polytope.high], axis=1) / unit
+    nearest = np.empty(points.shape)
+    for k, point in enumerate(points / unit):
+        start = np.clip(point, rooms[:, 0], rooms[:, 1])
+        reach = np.concatenate([rooms[:, 1] - start, start - rooms[:, 0]])
+        box = np.stack([np.zeros(2 * n), reach], axis=1)
+        answer = _solve(np.ones(2 * n), moves, side / unit - matrix @ start, box)
+        if answer is None:
+            raise InputError(_CONTRADICTION)
+        nearest[k] = (start + answer.x[:n] - answer.x[n:]) * unit
+    return nearest
+
+
+def _unit(polytope: Polytope) -> float:
+    """Return the size of the box: programs are solved in these units, as the solver's tolerances are absolute."""
+    return float(max(np.abs(polytope.low).max(initial=0.0), np.abs(polytope.high).max(initial=0.0))) or 1.0
 
 
 def _upper_rows(polytope: Polytope) -> tuple[sparse.csr_array, FloatArray, Any, Any]:
@@ -81,14 +111,15 @@ def _norms(matrix: sparse.csr_array) -> FloatArray:
     return np.where(norms > 0.0, norms, 1.0)
 
 
-def _solve(objective: FloatArray, matrix: sparse.csr_array, side: FloatArray, box: FloatArray) -> Any:
+def _solve(objective: FloatArray, matrix: sparse.csr_array, side: FloatArray, box: FloatArray) -> Any | None:
+    """Return SciPy's answer to ``min objective @ x, matrix @ x <= side`` within a box, None where it is infeasible."""
     from scipy.optimize import linprog
 
     options = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
     solve: Any = linprog  # the stubs know no sparse constraints
     answer = solve(objective, A_ub=matrix, b_ub=side, bounds=box, method="highs", options=options)
     if answer.status == 2:
-        raise InputError("the linear constraints on the inputs contradict each other; no input satisfies them")
+        return None
     if answer.status != 0:
         raise InputError(f"the linear program over the inputs failed ({answer.message}); rescale the input rows")
     return answer

@@ -70,8 +70,12 @@ class _Parser:
         simple = self.simple
         for k, (operator, left, right, parenthesis, symbol) in enumerate(self.tokens):
             if operator:
+                if current is top:
+                    self._fail(k, "a comparison stands outside of any (assert …)")
                 current.append(simple.setdefault((operator, left, right), len(simple)))
             elif symbol:
+                if current is top:
+                    self._fail(k, f"{symbol!r} stands outside of any (assert …) or (declare-const …)")
                 current.append(symbol)
             elif parenthesis == "(":
                 stack.append(current)
@@ -83,10 +87,6 @@ class _Parser:
                 self._fail(k, "')' closes nothing")
         if stack:
             self._fail(stack[1][0] if len(stack) > 1 else current[0], "'(' is never closed")
-        for k, expression in enumerate(top):
-            if not isinstance(expression, list):
-                where = next(i for i, t in enumerate(self.tokens) if t[3] == "" and (t[4] == expression or t[0]))
-                self._fail(where, f"item {k + 1} of the file stands outside of any (assert …) or (declare-const …)")
         return top
 
     def _fail(self, token: int, problem: str) -> NoReturn:
