@@ -55,7 +55,7 @@ def test_the_optimum_is_that_of_all_activation_patterns(library, formulation, se
     lower, upper, weights = [-1.0, 0.0, -2.0], [1.0, 2.0, -1.0], [1.0, -0.5]
     x = library.variables(lower, upper)
     if formulation in library.refused:
-        with pytest.raises(UnsupportedModelError, match="which formulation .* needs; take one of big-m"):
+        with pytest.raises(UnsupportedModelError, match=r"which formulation .* needs; take one of big-m"):
             add_predictor_constr(library.model, perceptron.network, x, formulation=formulation)
         return
     prediction = add_predictor_constr(library.model, perceptron.network, x, formulation=formulation)
