@@ -13,7 +13,7 @@ from netopt.bounds.backward import Backward, Rows
 from netopt.bounds.inputs import Inputs, as_inputs
 from netopt.bounds.interval import collect
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.bounds.propagation import Propagation
+from netopt.bounds.propagation import Propagation, propagate
 from netopt.bounds.relaxation import Relaxation, relax
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
@@ -37,8 +37,11 @@ def crown_bounds(network: Network, domain: Domain, *, deadline: float | None = N
     -----
     Zhang et al., *Efficient neural network robustness certification with general activation functions*, NeurIPS 2018.
     """
-    backward, complete = crown_sweep(network, as_inputs(network, domain), deadline=deadline)
-    return collect(backward.state, "crown" if complete else "interval")
+    inputs = as_inputs(network, domain)
+    interval = collect(propagate(network, inputs, {}), "interval")
+    backward, complete = crown_sweep(network, inputs, deadline=deadline)
+    # Intervals from tighter sources are tighter but for their rounding, hence the intersection.
+    return interval.intersect(collect(backward.state, "crown" if complete else "interval"))
 
 
 def crown_sweep(

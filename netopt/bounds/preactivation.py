@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,7 @@ class PreactivationBounds:
         InputError
             The file cannot be written.
         """
-        arrays = {f"lower/{name}": value for name, value in self.lower.items()}
+        arrays: dict[str, Any] = {f"lower/{name}": value for name, value in self.lower.items()}
         arrays |= {f"upper/{name}": value for name, value in self.upper.items()}
         arrays |= {"output_lower": self.output_lower, "output_upper": self.output_upper}
         arrays |= {"level": np.array(self.level), "network_sha256": np.array(self.network_sha256)}

@@ -50,7 +50,7 @@ class Propagation:
         sizes = [self.network.input_size, *(node.size for node in self.network.nodes)]
         fan_in = max((affine_terms(node) for node in self.network.affines), default=0)
         self.terms = fan_in + max(sizes) + len(sizes) + 8
-        self.underflow = self.terms * TINY * (1.0 + self.reach(INPUT).sum(axis=1))
+        self.underflow = self._lost(INPUT)
 
     def reach(self, name: str) -> FloatArray:
         """Return the largest absolute value of a node, (B, size)."""
@@ -61,7 +61,13 @@ class Propagation:
         """Bound an Affine whose sources are bounded."""
         lower, upper, magnitude = affine_interval(node, self)
         self.lower[node.name], self.upper[node.name], self.magnitude[node.name] = lower, upper, magnitude
-        self.underflow = self.underflow + self.terms * TINY * (1.0 + self.reach(node.name).sum(axis=1))
+        self.underflow = self.underflow + self._lost(node.name)
+
+    def _lost(self, name: str) -> FloatArray:
+        """Return what underflows may take from a product with a node's values, (B,)."""
+        with np.errstate(over="ignore"):
+            lost: FloatArray = self.terms * TINY * (1.0 + self.reach(name).sum(axis=1))
+        return lost
 
     def tighten(self, name: str, lower: FloatArray, upper: FloatArray) -> None:
         """Intersect a node's bounds with others, (B, size) or (size,)."""
