@@ -16,6 +16,7 @@ from scipy import sparse
 
 from formulations.errors import FormulationError, InconsistentBoundsError, UnboundedNeuronError
 from formulations.milp import VANISHED, BoolArray, FloatArray, IntArray, MilpBuilder
+from formulations.outward import outward
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,11 @@ class ReluLayer:
             upper=self.upper[rows],
             index=self.index[rows],
         )
+
+    def rounded(self) -> ReluLayer:
+        """Return the layer with bounds that are fit to be coefficients, see `formulations.outward`."""
+        lower, upper = outward(self.lower, self.upper)
+        return replace(self, lower=lower, upper=upper)
 
     def preactivation(self, inputs: FloatArray) -> FloatArray:
         """Return ``weight @ inputs + bias``."""
@@ -131,7 +137,7 @@ class Formulation(ABC):
         unstable = np.flatnonzero(layer.unstable)
         if not unstable.size:
             return columns
-        written = self._encode_unstable(builder, layer.take(unstable), inputs)
+        written = self._encode_unstable(builder, layer.take(unstable).rounded(), inputs)
         columns.output[unstable] = written.output
         columns.binary[unstable] = written.binary
         columns.preactivation[unstable] = written.preactivation
@@ -148,7 +154,7 @@ class Formulation(ABC):
         parts = [(where[where != VANISHED], values[where != VANISHED]) for where, values in pairs]
         if columns.auxiliary.size:
             unstable = np.flatnonzero(layer.unstable)
-            auxiliary = self._auxiliary_values(layer.take(unstable), input_values)
+            auxiliary = self._auxiliary_values(layer.take(unstable).rounded(), input_values)
             parts.append((columns.auxiliary, auxiliary))
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 

@@ -7,6 +7,7 @@ import numpy as np
 from formulations.errors import UnboundedNeuronError
 from formulations.formulation import ReluLayer
 from formulations.milp import FloatArray, IntArray, MilpBuilder
+from formulations.outward import outward
 
 
 def add_affine(builder: MilpBuilder, layer: ReluLayer, inputs: IntArray) -> IntArray:
@@ -55,6 +56,7 @@ def add_active_part(
     For ``t in [l, u]``: ``l z <= p <= u z`` and ``l (1 - z) <= t - p <= u (1 - z)``, so that p is t in the active phase
     and zero in the inactive one. A bound that is zero is p's own, and its row is left out.
     """
+    lower, upper = outward(lower, upper)
     part = builder.add_columns(
         whole.size, lower=np.minimum(lower, 0.0), upper=np.maximum(upper, 0.0), name=name, index=index
     )
