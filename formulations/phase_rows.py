@@ -62,13 +62,13 @@ def add_active_part(
     )
     over, under = np.flatnonzero(upper != 0.0), np.flatnonzero(lower != 0.0)
     builder.add_rows(
-        (part[over], 1.0), (phase[over], -upper[over]), upper=0.0, name=f"{name}.on-upper", index=index[over]
+        (part[over], 1.0), (phase[over], -upper[over]), upper=0.0, name=f"{name}.on_upper", index=index[over]
     )
     builder.add_rows(
-        (part[under], 1.0), (phase[under], -lower[under]), lower=0.0, name=f"{name}.on-lower", index=index[under]
+        (part[under], 1.0), (phase[under], -lower[under]), lower=0.0, name=f"{name}.on_lower", index=index[under]
     )
-    builder.add_rows((whole, 1.0), (part, -1.0), (phase, upper), upper=upper, name=f"{name}.off-upper", index=index)
-    builder.add_rows((whole, 1.0), (part, -1.0), (phase, lower), lower=lower, name=f"{name}.off-lower", index=index)
+    builder.add_rows((whole, 1.0), (part, -1.0), (phase, upper), upper=upper, name=f"{name}.off_upper", index=index)
+    builder.add_rows((whole, 1.0), (part, -1.0), (phase, lower), lower=lower, name=f"{name}.off_lower", index=index)
     return part
 
 
