@@ -80,7 +80,7 @@ class Convolution(LinearMap):
         out = np.empty((x.shape[0], self.groups, channels // self.groups, height * width))
         for part in self._chunks(x.shape[0]):
             np.matmul(kernel, self._unfold(x[part]), out=out[part])
-        return out.reshape(x.shape[0], -1)
+        return out.reshape(x.shape[0], self.out_size)
 
     def apply_transpose(self, y: FloatArray) -> FloatArray:
         channels, height, width = self.out_shape
@@ -135,7 +135,7 @@ class Convolution(LinearMap):
         image = np.zeros((batch, channels, height + top + bottom, width + left + right))
         for i, j, rows, columns in self._windows():
             image[:, :, rows, columns] += windows[:, :, i, j]
-        return image[:, :, top : top + height, left : left + width].reshape(batch, -1)
+        return image[:, :, top : top + height, left : left + width].reshape(batch, self.in_size)
 
     def to_csr(self, rows: IntArray | None = None) -> sparse.csr_array:
         chosen = np.arange(self.out_size) if rows is None else np.asarray(rows)

@@ -84,9 +84,12 @@ class _GraphReader:
         from onnx import numpy_helper
 
         for tensor in self.graph.initializer:
-            array = numpy_helper.to_array(tensor)
-            _check_weights(tensor.name, array)
-            self.values[tensor.name] = array
+            self.values[tensor.name] = numpy_helper.to_array(tensor)
+        for sparse_tensor in self.graph.sparse_initializer:
+            self.values[sparse_tensor.values.name] = _filled(sparse_tensor)
+        for name, array in self.values.items():
+            assert not isinstance(array, Tensor)
+            _check_weights(name, array)
 
     def _read_inputs(self) -> tuple[TensorSpec, ...]:
         specs = tuple(_spec(info) for info in self.graph.input if info.name not in self.values)
@@ -172,6 +175,19 @@ def _spec(info: onnx.ValueInfoProto) -> TensorSpec:
     if dtype not in ("float32", "float64"):
         raise InputError(f"input {info.name!r} of the ONNX graph holds {dtype}; netopt takes float32 and float64")
     return TensorSpec(info.name, tuple(shape), dtype)
+
+
+def _filled(tensor: onnx.SparseTensorProto) -> Constant:
+    """Return a sparse initialiser as an array; its indices are positions in it or one row of coordinates a value."""
+    from onnx import numpy_helper
+
+    values, indices = numpy_helper.to_array(tensor.values), numpy_helper.to_array(tensor.indices)
+    array = np.zeros(tuple(tensor.dims), dtype=values.dtype)
+    if indices.ndim == 1:
+        array.reshape(-1)[indices] = values
+    else:
+        array[tuple(indices.T)] = values
+    return array
 
 
 def _check_weights(name: str, array: Constant) -> None:
