@@ -69,7 +69,11 @@ class Monitor:
     def incumbent(self, point: FloatArray) -> None:
         """Note a feasible point found by the solver."""
         value = self.model.objective_value(point)
-        if self._closed or not math.isfinite(value) or (self.primal_bound is not None and not self.better(value, self.primal_bound)):
+        if (
+            self._closed
+            or not math.isfinite(value)
+            or (self.primal_bound is not None and not self.better(value, self.primal_bound))
+        ):
             return
         self._keep(value, point)
         if self._on_incumbent is not None and self._error is None:
