@@ -198,7 +198,7 @@ class _Writer:
     def _reshape(self, source: str, shape: Sequence[int], name: str, *, vector: bool = True) -> str:
         """Reshape all but the batch axis; the network's outputs may have none."""
         full = [-1, *shape] if vector or self.free_batch else list(shape)
-        return self._call("Reshape", [source, self._constant(f"{name}.shape", np.array(full))], name)
+        return self._call("Reshape", [source, self._constant(f"{name}.shape", np.array(full, dtype=np.int64))], name)
 
     def _call(self, operator: str, inputs: Sequence[str], *outputs: str, **attributes: Any) -> str:
         from onnx import helper
@@ -209,12 +209,10 @@ class _Writer:
     def _constant(self, name: str, value: NDArray[Any]) -> str:
         from onnx import numpy_helper
 
-        array = value.astype(np.int64)
-        if value.dtype.kind == "f":
-            with np.errstate(over="ignore"):
-                array = value.astype(self.dtype)
-            if not np.isfinite(array).all():
-                raise InputError(f"{name} holds weights beyond the range of {self.dtype}; write it as float64")
+        with np.errstate(over="ignore"):
+            array = value.astype(self.dtype if value.dtype.kind == "f" else np.int64)
+        if not np.isfinite(array).all():
+            raise InputError(f"{name} holds weights beyond the range of {self.dtype}; write it as float64")
         self.bytes += array.nbytes
         if self.bytes > _BYTE_LIMIT:
             raise InputError(
