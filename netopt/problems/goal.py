@@ -70,6 +70,12 @@ class Goal:
         if (row_upper < 0.0).any():
             self.closed = True
 
+    def split(self, upper: float, *, closed: bool) -> None:
+        """Note the outward-rounded bound on t that covers all parts of the domain."""
+        if upper < self.upper:
+            self.upper, self.proved_by = upper, "bisection"
+        self.closed |= closed
+
     def claimed(self, upper: float, method: str) -> None:
         """Note a solver's bound on t, which holds up to the solver's tolerances."""
         if self.best >= 0.0 > upper or self.best > upper + CONSISTENCY * (1.0 + abs(self.best)):

@@ -30,7 +30,7 @@ class Effort(StrEnum):
 
 
 #: Effort -> (rounds of restarts, share of the time left, most seconds) for all cases together.
-_BUDGETS: dict[Effort, tuple[int, float, float]] = {Effort.SHORT: (1, 0.05, 0.3), Effort.LONG: (4, 0.15, 15.0)}
+_BUDGETS: dict[Effort, tuple[int, float, float]] = {Effort.SHORT: (1, 0.05, 0.3), Effort.LONG: (4, 0.1, 10.0)}
 
 
 @dataclass(slots=True, eq=False)
@@ -72,6 +72,13 @@ class Hunt:
             return
         if goal.best > before or replay is None:
             self._climb([goal], time.monotonic() + self.run.share(0.1, _POLISH_SECONDS), rounds=1, starts=point[None])
+
+    def glance(self, goal: Goal, points: FloatArray) -> None:
+        """Offer the best of some members of the domain (k, n) if it is the best so far."""
+        value = goal.objective.value(points, self.replayer.network.forward(points))
+        k = int(np.argmax(value))
+        if value[k] > goal.best:
+            self.offer(goal, points[k][None])
 
     def attack(self, cases: Sequence[Sequence[Goal]], effort: Effort) -> None:
         """Climb towards every goal of every case, the cases sharing the time that `effort` allows."""

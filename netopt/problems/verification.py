@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from netopt.problems.results import VerificationResult
 from netopt.problems.run import Progress, ProgressCallback, Run, supervise
 from netopt.problems.screening import bound_goals, screen_boxes
 from netopt.problems.settings import Settings
+from netopt.problems.splitting import SplitProofs
 from netopt.problems.verdict import verdict
 from netopt.solvers.solver import MilpSolver
 from netopt.specification.property import Property
@@ -132,7 +134,10 @@ class _Verification:
             self._screen(read)
         self._attack(hunt, Effort.SHORT)
         self._bound(read, bounds)
+        splits = SplitProofs(read, hunt, self.run)
+        self._split(splits, splits.first_slice)
         self._attack(hunt, Effort.LONG)
+        self._split(splits, splits.main_slice)
         self._prove(read, hunt, bounds)
         self._confirm(read, hunt, bounds)
 
@@ -192,6 +197,14 @@ class _Verification:
             if len(cases) == 1:
                 record |= {"unstable_relus": bounds.quick(cases[0][0]).unstable_count}
         self._report("bounds")
+
+    def _split(self, splits: SplitProofs, advance: Callable[[list[list[Goal]]], int]) -> None:
+        cases = [goals for goals in self._open_cases() if splits.suits(goals)]
+        if not cases:
+            return
+        with self.run.stage("bisect") as record:
+            record |= {"boxes": advance(cases), "open_disjuncts": self._open_count()}
+        self._report("bisect")
 
     def _prove(self, network: Network, hunt: Hunt, bounds: BoundsOfCases) -> None:
         cases = self._open_cases()
