@@ -60,18 +60,18 @@ def residual_network(seed: int = 1) -> Network:
 def convolutional_network(seed: int = 2) -> Network:
     """A padded, strided convolution, one in groups with a skip, and a ReLU as output."""
     generator = np.random.default_rng(seed)
-    first = Convolution(generator.normal(size=(2, 1, 3, 3)) / 3.0, (1, 6, 6), (2, 2), (1, 1, 1, 1))
-    second = Convolution(generator.normal(size=(2, 1, 3, 3)) / 3.0, (2, 3, 3), (1, 1), (1, 1, 1, 1), groups=2)
-    identity = Sparse(sparse.csr_array(sparse.eye_array(18)))
+    first = Convolution(generator.normal(size=(2, 1, 3, 3)) / 3.0, (1, 4, 4), (2, 2), (1, 1, 1, 1))
+    second = Convolution(generator.normal(size=(2, 1, 3, 3)) / 3.0, (2, 2, 2), (1, 1), (1, 1, 1, 1), groups=2)
+    identity = Sparse(sparse.csr_array(sparse.eye_array(8)))
     nodes = (
-        Affine("conv1", (INPUT,), (first,), np.repeat(generator.normal(size=2), 9)),
-        Relu("relu1", "conv1", 18),
-        Affine("conv2", ("relu1", "relu1"), (second, identity), np.zeros(18)),
-        Relu("relu2", "conv2", 18),
-        Affine("dense", ("relu2",), (Dense(generator.normal(size=(3, 18)) / 4.0),), generator.normal(size=3)),
+        Affine("conv1", (INPUT,), (first,), np.repeat(generator.normal(size=2), 4)),
+        Relu("relu1", "conv1", 8),
+        Affine("conv2", ("relu1", "relu1"), (second, identity), np.zeros(8)),
+        Relu("relu2", "conv2", 8),
+        Affine("dense", ("relu2",), (Dense(generator.normal(size=(3, 8)) / 3.0),), generator.normal(size=3)),
         Relu("relu3", "dense", 3),
     )
-    return Network(nodes, "relu3", (TensorSpec("X", (1, 1, 6, 6)),), (TensorSpec("Y", (1, 3)),))
+    return Network(nodes, "relu3", (TensorSpec("X", (1, 1, 4, 4)),), (TensorSpec("Y", (1, 3)),))
 
 
 NETWORKS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -48,7 +49,7 @@ def tighten(
     Parameters
     ----------
     level : ``"interval"``, ``"crown"``, ``"lp"`` or ``"milp"``.
-    solver : for ``"milp"``; default HiGHS. It runs in child processes.
+    solver : for ``"milp"``; default HiGHS. It runs in child processes, those of a `ChildSolver` given here included.
     time_limit, deadline : seconds from now, and a value of `time.monotonic`; the earlier counts. What is reached by
         then is returned, and its level is the last one that was completed.
     neuron_time_limit : seconds for one side of one neuron at level ``"milp"``; its dual bound by then counts.
@@ -122,7 +123,7 @@ def _milp(
     remaining = stop.remaining
     half = stop if remaining is None else replace(stop, deadline=time.monotonic() + _LP_SHARE * remaining)
     bounds = _lp(network, domain, bounds, half, threads, progress)
-    with ChildSolver(solver or Highs()) as child:
+    with nullcontext(solver) if isinstance(solver, ChildSolver) else closing(ChildSolver(solver or Highs())) as child:
         make = partial(MilpBounder, solver=child, neuron_time_limit=neuron_time_limit)
         return _finish(Sweep(network, domain, bounds, "milp", BigM(), make, threads, stop, progress))
 
