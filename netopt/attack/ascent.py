@@ -8,17 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
 
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import FloatArray, IntArray
 from netopt.attack.objective import SlackBatch
 from netopt.network.network import Network
-from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 from netopt.specification.integer import IntegerPoints
 
 _MOMENTUM = 0.75
+
+
+class Direction(IntEnum):
+    """How a point steps, given the gradient."""
+
+    SIGNS = 0  # along its signs, which is steepest in a box's own norm
+    GRADIENT = 1  # along the gradient itself
+    VERTEX = 2  # towards the domain's maximiser of the gradient (Frank-Wolfe)
+
+
 #: A checkpoint halves a step that improved in less than this share of the iterations since the last one.
 _SUCCESS_SHARE = 0.75
 
@@ -59,8 +69,7 @@ class Ascent:
     start : (batch, n) members of the domain.
     target : (batch,) disjunct each point climbs.
     spread : (batch,) see `SlackBatch.ascent`.
-    signed : (batch,) whether a point steps along the gradient's signs (steepest in the box's own norm), else along
-        the gradient itself. Outside of boxes the first kind steps towards the domain's maximiser (Frank-Wolfe).
+    direction : (batch,) `Direction` each point steps along.
     step : (batch,) first step, as a share of the domain's width.
     """
 
@@ -70,7 +79,7 @@ class Ascent:
     start: FloatArray
     target: IntArray
     spread: FloatArray
-    signed: BoolArray
+    direction: IntArray
     step: FloatArray
     _half_width: FloatArray = field(init=False)
     _walk: Domain = field(init=False)
@@ -119,10 +128,9 @@ class Ascent:
         size = np.abs(scaled).max(axis=1, keepdims=True)
         along = 2.0 * self._half_width * scaled / np.where(size > 0.0, size, 1.0)
         moved = x + step[:, None] * along
-        if isinstance(self._walk, Box):
-            signs = x + 2.0 * step[:, None] * self._half_width * np.sign(gradient)
-            return self._walk.project(np.where(self.signed[:, None], signs, moved))
-        towards = np.flatnonzero(self.signed)
+        signs = x + 2.0 * step[:, None] * self._half_width * np.sign(gradient)
+        moved = np.where((self.direction == Direction.SIGNS)[:, None], signs, moved)
+        towards = np.flatnonzero(self.direction == Direction.VERTEX)
         if towards.size:
             vertices = self._walk.maximizer(gradient[towards])
             moved[towards] = x[towards] + np.minimum(step[towards], 1.0)[:, None] * (vertices - x[towards])

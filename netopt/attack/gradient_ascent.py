@@ -13,13 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from netopt.arrays import FloatArray, IntArray
-from netopt.attack.ascent import Ascent, Best
+from netopt.attack.ascent import Ascent, Best, Direction
 from netopt.attack.local_search import perturb
 from netopt.attack.objective import SlackBatch
 from netopt.errors import InputError
 from netopt.network.network import Network
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
+from netopt.specification.integer import IntegerPoints
+from netopt.specification.l1_ball import L1Ball
 from netopt.specification.property import Case
 
 #: Normalised slack at which a satisfying point is robust enough to survive float32 evaluation; the search stops there.
@@ -27,6 +29,10 @@ ROBUST = 1e-4
 #: Numbers of neurons times points that one evaluation may hold: bounds memory and the time between looks at the clock.
 _WORK = 2_000_000
 _MOST_POINTS = 256
+#: The first round has this many points, each later one twice as many.
+_FIRST_POINTS = 32
+#: Points at a time in domains whose projection is iterative, or solves a program for each point.
+_FEW_POINTS = 16
 _ITERATIONS = 40
 #: Random samples looked at for each restart.
 _SAMPLES = 8
@@ -152,7 +158,11 @@ class _Search:
         self.deadline, self.interrupt, self.target = deadline, interrupt, target
         self.best = Best.empty(objective.disjuncts, domain.dimension)
         widest = max(node.size for node in network.nodes)
-        self.batch = int(np.clip(_WORK // max(widest, domain.dimension), 8, _MOST_POINTS))
+        self.walk = domain.base if isinstance(domain, IntegerPoints) else domain
+        quick = isinstance(self.walk, Box) or (isinstance(domain, L1Ball))
+        self.most = int(np.clip(_WORK // max(widest, domain.dimension), 8, _MOST_POINTS if quick else _FEW_POINTS))
+        self.batch = min(self.most, _FIRST_POINTS)
+        self.directions = _directions(self.walk)
 
     def stopped(self) -> bool:
         """Return whether the target is reached, the time is up or the search is interrupted."""
@@ -172,6 +182,7 @@ class _Search:
             if not self.stopped():
                 perturb(self.network, self.domain, self.objective, self.best, self.generator, self.batch, self.stopped)
             number += 1
+            self.batch = min(2 * self.batch, self.most)
             idle = 0 if (self.best.values > before + 1e-9 * (1.0 + np.abs(before))).any() else idle + 1
             hit = self.best.values.max() >= 0.0 and np.isfinite(self.target)
             if hit or (self.deadline is None and idle >= _PATIENCE):
@@ -194,7 +205,7 @@ class _Search:
         order = np.argsort(-self.best.values, kind="stable")
         if number % 2:  # every other round looks at the most promising disjuncts only
             order = order[: max(1, order.size // 4)]
-        target = np.resize(order, max(self.batch, 1))
+        target = np.resize(order, self.batch)
         kind = np.arange(self.batch) // order.size
         start = self._starts(target, kind, number)
         ascent = Ascent(
@@ -204,9 +215,11 @@ class _Search:
             start=start,
             target=target,
             spread=np.where(kind % 4 < 2, 0.0, 1.0),
-            signed=kind % 2 == 0,
+            direction=self.directions[kind % self.directions.size],
             step=np.where(kind % 3 == 2, 0.1, 0.5) if number else np.full(self.batch, 0.5),
         )
+        if self.stopped():
+            return
         ascent.run(_ITERATIONS, self.best, self.stopped)
 
     def _starts(self, target: IntArray, kind: IntArray, number: int) -> FloatArray:
@@ -218,20 +231,32 @@ class _Search:
         anchored = kind == 0
         start[anchored] = self.best.points[target[anchored]]
         cornered = np.flatnonzero(kind == 1)
-        if cornered.size and isinstance(self.domain, Box):
+        if cornered.size:
             points = self.best.points[target[cornered]]
             _, gradient = self.objective.ascent(self.network, points, target[cornered], np.zeros(cornered.size))
             start[cornered] = self.domain.maximizer(gradient)
         return start
 
     def _samples(self, count: int) -> FloatArray:
-        """Return random members; half of those of a box are corners."""
+        """Return random members; unless the domain is an L1 ball, half of them are from corners of its box."""
         samples = self.domain.sample(self.generator, count)
-        if isinstance(self.domain, Box):
+        if not isinstance(self.walk, L1Ball):
             half = count // 2
-            corners = self.generator.random((half, self.domain.dimension)) < self.generator.random((half, 1))
-            samples[:half] = np.where(corners, self.domain.high, self.domain.low)
+            high = self.generator.random((half, self.domain.dimension)) < self.generator.random((half, 1))
+            samples[:half] = self.domain.project(np.where(high, self.domain.upper, self.domain.lower))
         return samples
 
     def _evaluate_in_blocks(self, points: FloatArray) -> FloatArray:
-        return np.concatenate([self._evaluate(points[k : k + self.batch]) for k in range(0, len(points), self.batch)])
+        values = np.full((len(points), self.objective.disjuncts), -np.inf)
+        for k in range(0, len(points), self.batch):
+            if self.stopped():
+                break
+            values[k : k + self.batch] = self._evaluate(points[k : k + self.batch])
+        return values
+
+
+def _directions(domain: Domain) -> IntArray:
+    """Return the directions that suit a domain, in turn: its shape decides which steps stay large after projection."""
+    if isinstance(domain, L1Ball):
+        return np.array([Direction.VERTEX, Direction.GRADIENT])
+    return np.array([Direction.SIGNS, Direction.GRADIENT])

@@ -25,6 +25,8 @@ _FLAT_TOLERANCE = 1e-9
 #: Up to this many objectives a call solves linear programs; beyond, multipliers come from coordinate descent.
 _LP_LIMIT = 64
 _DYKSTRA_SWEEPS = 100
+#: Vertices that samples are mixtures of; each costs a linear program.
+_VERTICES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +151,8 @@ class Polytope(Domain):
         """Project onto each row and the box in turn, with Dykstra's corrections (Boyle and Dykstra 1986)."""
         norms = np.asarray(self.matrix.multiply(self.matrix).sum(axis=1)).ravel()
         rows = [row for row in range(norms.size) if norms[row] > 0.0]
-        dense = self.matrix[rows].toarray()
+        dense, lower, upper = self.matrix[rows].toarray(), self.row_lower[rows], self.row_upper[rows]
+        allowed = self.dimension * _EPSILON * self._row_size[rows]
         multipliers = np.zeros((len(rows), points.shape[0]))
         correction = np.zeros(points.shape)
         current = points.copy()
@@ -162,7 +165,8 @@ class Polytope(Domain):
             shifted = current + correction
             current = np.clip(shifted, self.low, self.high)
             correction = shifted - current
-            if self.contains(current).all():
+            activity = current @ dense.T
+            if ((activity <= upper + allowed) & (activity >= lower - allowed)).all():
                 break
         return current
 
@@ -185,9 +189,9 @@ class Polytope(Domain):
         return np.where(self.contains(result)[:, None], result, inner)
 
     def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
-        """Return random mixtures of vertices found by random linear objectives."""
+        """Return random mixtures of some vertices, found by random linear objectives."""
         n = self.dimension
-        vertices = self.maximizer(generator.standard_normal((min(2 * n + 1, 24), n)))
+        vertices = self.maximizer(generator.standard_normal((min(2 * n + 1, _VERTICES), n)))
         spread = generator.gamma(generator.uniform(0.1, 1.0, size=(count, 1)), size=(count, vertices.shape[0])) + 1e-12
         return self._pulled((spread / spread.sum(axis=1, keepdims=True)) @ vertices)
 

@@ -55,14 +55,23 @@ def smallest_violation(polytope: Polytope) -> FloatArray:
 
 
 def inner_point(polytope: Polytope) -> tuple[FloatArray, float] | None:
-    """Return a point of the box far inside all rows, and how far relative to the box; None where there is none."""
+    """Return a point far inside all rows and the box, and how far (1 is the box's middle); None where there is none.
+
+    The largest s such that every row holds with s times the most that it changes from the box's middle to spare, and
+    every input is s times its radius away from its bounds.
+    """
     matrix, side, _, _ = _upper_rows(polytope)
-    unit = _unit(polytope)
-    pushed = sparse.csr_array(sparse.hstack([matrix, sparse.csr_array(_norms(matrix)[:, None])]))
+    unit, n = _unit(polytope), polytope.dimension
+    radius = (polytope.high - polytope.low) / 2.0 / unit
+    identity = sparse.csr_array(sparse.eye_array(n))
+    spare = np.concatenate([abs(matrix) @ radius, radius, radius])
+    rows = sparse.vstack([matrix, identity, -identity], format="csr")
+    pushed = sparse.csr_array(sparse.hstack([rows, sparse.csr_array(spare[:, None])], format="csr"))
+    sides = np.concatenate([side, polytope.high, -polytope.low]) / unit
     box = np.concatenate([np.stack([polytope.low, polytope.high], axis=1) / unit, [[0.0, 1.0]]])
-    objective = np.zeros(polytope.dimension + 1)
+    objective = np.zeros(n + 1)
     objective[-1] = -1.0
-    answer = _solve(objective, pushed, side / unit, box)
+    answer = _solve(objective, pushed, sides, box)
     return None if answer is None else (answer.x[:-1] * unit, float(answer.x[-1]))
 
 
