@@ -16,7 +16,7 @@ from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 
 #: Bytes that one block of coefficient rows may take, temporaries included.
-BLOCK_BYTES = 256 * 2**20
+BLOCK_BYTES = 64 * 2**20
 #: Arrays of a block's size that are alive at once in a backward pass.
 _ARRAYS_ALIVE = 6
 

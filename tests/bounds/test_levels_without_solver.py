@@ -9,9 +9,11 @@ from bound_cases import NETWORKS, exact_preactivations, random_network, unit_box
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netopt.bounds import inputs
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.crown import crown_bounds
 from netopt.bounds.interval import interval_bounds
+from netopt.bounds.rows import bound_rows
 from netopt.errors import InputError, InvalidOptionError
 from netopt.network.build import from_weights
 from netopt.specification.box import Box
@@ -161,3 +163,19 @@ def test_wrong_input_is_refused():
         compute_bounds(network, unit_box(network), "ibp")
     with pytest.raises(InvalidOptionError, match="needs a solver"):
         compute_bounds(network, unit_box(network), "lp")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_blocks_of_rows_do_not_change_bounds(name, monkeypatch):
+    network = NETWORKS[name]
+    domain = L1Ball(np.zeros(network.input_size), 2.0, *(np.full(network.input_size, side) for side in (-1.0, 1.0)))
+    whole = crown_bounds(network, domain)
+    rows = np.vstack([np.eye(network.output_size), -np.eye(network.output_size)])
+    bound = bound_rows(network, domain, whole, rows)
+    monkeypatch.setattr(inputs, "BLOCK_BYTES", 1)
+    assert inputs.block_rows(10) == 1
+    pieces = crown_bounds(network, domain)
+    for relu in network.relus:
+        np.testing.assert_allclose(pieces.lower[relu.name], whole.lower[relu.name], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(pieces.upper[relu.name], whole.upper[relu.name], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(bound_rows(network, domain, whole, rows), bound, rtol=1e-9, atol=1e-12)
