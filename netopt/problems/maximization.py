@@ -110,7 +110,7 @@ def _result(search: MaximumSearch) -> MaximizationResult:
         primal_bound=primal,
         dual_bound=dual,
         witness=witness,
-        stages=tuple(dict(stage) for stage in run.stages),
+        stages=run.record(),
         proved_by=proved_by,
         notices=tuple(run.notices),
         halted=run.reason,

@@ -1,4 +1,4 @@
-"""Proofs by an engine: one disjunct at a time, incumbents replayed as they come, time shared among the open ones."""
+"""Proofs by an engine: one disjunct at a time, incumbents replayed as they come, time for each of the open ones."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from netopt.solvers.result import Termination
 
 #: A solver may stop once its bound is this far below zero, a little beyond what counts as a proof.
 BOUND_LIMIT = 1.01 * SOLVER_MARGIN
+#: Share of the time left that a goal gets while others wait.
+SHARE = 0.6
 #: Seconds below which another attempt is not worth its set-up.
 LEAST_SECONDS = 0.3
 #: Terminations that a reader has to know of.
@@ -51,7 +53,11 @@ class Prover:
     candidate: Candidate
 
     def prove(self, goals: list[Goal]) -> None:
-        """Try every goal for a fair share of the time left, then the ones still open for what others left over."""
+        """Try every goal, in order, then the ones that ran out of their share for what the others left over.
+
+        One disjunct left open is as bad as all of them, so a goal may take much of the time left; not all, for a later
+        one may be satisfiable.
+        """
         pending = goals
         while pending:
             again = []
@@ -60,7 +66,8 @@ class Prover:
                 if left is not None and left < LEAST_SECONDS:
                     self.run.reason = Halt.TIME_LIMIT
                     return
-                share = None if left is None else left / (len(pending) - k)
+                last = k == len(pending) - 1
+                share = left if left is None or last else SHARE * left
                 if self._attempt(goal, share) is Termination.TIME_LIMIT and not goal.closed:
                     again.append(goal)
             pending = again

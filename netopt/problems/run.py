@@ -79,6 +79,7 @@ class Run:
     reason: Halt | None = None
     stages: list[dict[str, Any]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    _stage_begun: float = 0.0
 
     def __post_init__(self) -> None:
         if self.time_limit is not None and not self.time_limit > 0.0:
@@ -119,12 +120,19 @@ class Run:
         """Record a stage with its duration; the body may add entries to the dictionary."""
         self.check()
         record: dict[str, Any] = {"name": name, "seconds": 0.0}
+        begun = self._stage_begun = time.monotonic()
         self.stages.append(record)
-        begun = time.monotonic()
         try:
             yield record
         finally:
             record["seconds"] = time.monotonic() - begun
+
+    def record(self) -> tuple[dict[str, Any], ...]:
+        """Return a copy of the stages; one still under way (left behind in the background) counts up to now."""
+        stages = tuple(dict(stage) for stage in self.stages)
+        if stages and stages[-1]["seconds"] == 0.0:
+            stages[-1]["seconds"] = time.monotonic() - self._stage_begun
+        return stages
 
 
 def supervise(run: Run, work: Callable[[], None], interrupt: threading.Event | None) -> None:

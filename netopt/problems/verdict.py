@@ -48,7 +48,7 @@ def verdict(
         dual_bound=_known(max((goal.upper for goal in goals), default=np.inf)),
         witness=None if found is None else found.witness,
         near_witness=None if close is None else close.witness,
-        stages=tuple(dict(stage) for stage in run.stages),
+        stages=run.record(),
         proved_by=tuple(sorted(proved_by)) if goals or hunt is None else ("empty domain",),
         notices=tuple(run.notices),
         halted=None if sat else run.reason,
