@@ -109,4 +109,4 @@ def _contradicts(monitor: Monitor, termination: Termination, dual: float) -> boo
     if shortfall > slack:
         return True
     gap = max(parameters.absolute_gap, parameters.relative_gap * abs(primal))
-    return termination is Termination.OPTIMAL and -shortfall > gap + slack
+    return termination is Termination.OPTIMAL and -shortfall > gap + 10.0 * slack

@@ -23,7 +23,7 @@ from netopt.solvers.adapter import Adapter
 from netopt.solvers.checks import refuse_reserved
 from netopt.solvers.highs import set_options
 from netopt.solvers.monitor import Monitor
-from netopt.solvers.outcome import VendorAnswer
+from netopt.solvers.outcome import VendorAnswer, is_plausible
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.pyomo_model import build, column_values
 from netopt.solvers.result import Termination
@@ -96,8 +96,8 @@ _CLOCK: Mapping[str, Mapping[str, str]] = {"cbc": {"timeMode": "elapsed"}}
 _REFUSED = re.compile(
     r"No match for .*|Possible options for .*|.* was provided for .* - valid range.*|.* is illegal for .*"
 )
-#: Programs prune within tolerances of their own, so "optimal" proves no more than this, relative to 1 + |optimum|.
-_PRUNING = 1e-5
+#: Programs prune within tolerances of their own (CBC within 1e-5), so "optimal" proves no more than these.
+_ABSOLUTE_PRUNING, _RELATIVE_PRUNING = 1e-5, 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,9 @@ class PyomoSolver(Adapter):
     """A solver that Pyomo finds: linear rows only, no callbacks, no start, no early stop, a dual bound at the end only.
 
     Pyomo reports bounds differently for each solver (CBC's "upper bound" when maximizing is its incumbent), so none is
-    read: at `Termination.OPTIMAL` the dual bound is the optimum widened by the gap asked for (and at least by 1e-5,
-    relative), otherwise it is unknown. `objective_limit`, `bound_limit` and an interrupt do not end the solve early;
-    inside a `ChildSolver` they do.
+    read: at `Termination.OPTIMAL` the dual bound is the optimum widened by the gap asked for (by at least 1e-5),
+    otherwise it is unknown. `objective_limit`, `bound_limit` and an interrupt do not end the solve early; inside a
+    `ChildSolver` an interrupt does.
 
     Parameters
     ----------
@@ -167,10 +167,12 @@ class PyomoSolver(Adapter):
         termination = TERMINATION[status]
         monitor.should_stop()  # some say only that they stopped: the clock says why
         point = None
-        if len(results.solution) and status != "intermediateNonInteger":
+        if len(results.solution):
             results.solver.status = "ok"  # else Pyomo warns of an incumbent that is not optimal
             pyomo_model.solutions.load_from(results)
             point = column_values(pyomo_model, model)
+            if termination is not Termination.OPTIMAL and not is_plausible(monitor, point):
+                point = None  # without an incumbent CBC hands over a point of its relaxation
         bound = _proved(model, parameters, point) if termination is Termination.OPTIMAL else math.nan
         return VendorAnswer(termination=termination, status=status, dual_bound=bound, point=point)
 
@@ -255,5 +257,6 @@ def _proved(model: MilpModel, parameters: SolverParameters, point: FloatArray | 
     if point is None:
         return math.nan
     value = model.objective_value(point)
-    gap = max(parameters.absolute_gap, parameters.relative_gap * abs(value), _PRUNING * (1.0 + abs(value)))
+    pruning = _ABSOLUTE_PRUNING + _RELATIVE_PRUNING * abs(value)
+    gap = max(parameters.absolute_gap, parameters.relative_gap * abs(value), pruning)
     return value + gap if model.maximize else value - gap

@@ -111,7 +111,9 @@ class Scip(Adapter):
 
 
 def _set_options(scip: Any, parameters: SolverParameters) -> None:
-    scip.hideOutput(not parameters.log)
+    scip.hideOutput()  # on stdout
+    if parameters.log:
+        scip.setLogfile("/dev/stderr")
     settings = {
         "timing/clocktype": _WALL_CLOCK,
         "misc/catchctrlc": False,  # run_interruptible hears Ctrl-C
