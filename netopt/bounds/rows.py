@@ -11,7 +11,7 @@ from netopt.bounds.inputs import as_inputs
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.propagation import propagate
 from netopt.bounds.relaxation import relax
-from netopt.bounds.rounding import UNIT_ROUNDOFF
+from netopt.bounds.rounding import TINY, UNIT_ROUNDOFF, gamma, middle_and_radius, sound_upper
 from netopt.errors import InputError
 from netopt.network.network import INPUT, Network
 from netopt.specification.domain import Domain
@@ -38,7 +38,8 @@ def bound_rows(
 
     Returns
     -------
-    (r,) upper bounds, by CROWN backward from the rows; they hold for the exact value and for `Network.forward`.
+    (r,) upper bounds, by CROWN backward from the rows or from the output's bounds, whichever are lower; they hold for
+    the exact value and for `Network.forward`.
 
     Raises
     ------
@@ -59,6 +60,9 @@ def bound_rows(
     True
     """
     value = upper_functions(network, domain, bounds, output_matrix, input_matrix).bound
+    value = np.minimum(
+        value, _over_output_box(network, domain, bounds, *check_rows(network, output_matrix, input_matrix))
+    )
     if offset is None:
         return value
     return value + offset + 2.0 * UNIT_ROUNDOFF * (np.abs(value) + np.abs(offset))
@@ -107,6 +111,24 @@ def check_rows(
         wanted = (outputs.shape[0], network.input_size)
         raise InputError(f"the input part of the rows must have shape {wanted}, not {input_matrix.shape}")
     return outputs, input_matrix
+
+
+def _over_output_box(
+    network: Network, domain: Domain, bounds: PreactivationBounds, outputs: FloatArray, inputs: RowMatrix | None
+) -> FloatArray:
+    """Bound rows by the bounds of the output and the domain alone: better where a solver tightened the output."""
+    domain_inputs = as_inputs(network, domain)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        middle, radius = middle_and_radius(bounds.output_lower, bounds.output_upper)
+        absolute = np.abs(outputs)
+        value = outputs @ middle + absolute @ radius
+        size = absolute @ (np.abs(middle) + radius)
+        if inputs is not None:
+            part = inputs.toarray() if sparse.issparse(inputs) else inputs
+            value = value + domain_inputs.maximize(part, None)
+            size = size + np.abs(part) @ np.maximum(np.abs(domain.lower), np.abs(domain.upper))
+        terms = network.output_size + network.input_size + 8
+        return sound_upper(value + 8.0 * gamma(terms) * size + 4.0 * terms * TINY)
 
 
 def start_rows(network: Network, outputs: FloatArray, inputs: RowMatrix | None) -> Rows:

@@ -1,6 +1,7 @@
 """Bounds of rows over outputs and inputs, over one domain and over many boxes."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,6 +80,19 @@ def test_rows_stay_coupled():
     np.testing.assert_allclose(row.bound, functions.constant, atol=1e-12)
 
 
+def test_output_bounds_count_where_they_are_tighter():
+    network = random_network(0)
+    box = unit_box(network)
+    crown = crown_bounds(network, box)
+    outputs, inputs = np.array([[1.0, 0.0, 0.0], [0.0, -2.0, 0.0]]), np.zeros((2, 4))
+    inputs[1, 3] = 1.0
+    tight = replace(crown, output_upper=crown.output_upper - 0.25, output_lower=crown.output_lower + 0.25)
+    bound = bound_rows(network, box, tight, outputs, inputs)
+    known = [tight.output_upper[0], -2.0 * tight.output_lower[1] + box.high[3]]
+    np.testing.assert_array_less(bound, np.array(known) + 1e-12)
+    assert (bound <= bound_rows(network, box, crown, outputs, inputs)).all()
+
+
 def test_rows_over_an_l1_ball_use_the_ball():
     network = random_network(2, (20, 10, 3))
     ball = L1Ball(np.zeros(20), 1.0, np.full(20, -1.0), np.ones(20))
@@ -100,8 +114,8 @@ def test_many_boxes_agree_with_one_at_a_time(name):
     many = bound_rows_over_boxes(network, center - radius, center + radius, outputs, inputs, offset)
     for k in range(6):
         box = Box(center[k] - radius[k], center[k] + radius[k])
-        one = bound_rows(network, box, crown_bounds(network, box), outputs, inputs, offset)
-        np.testing.assert_allclose(many[k], one, rtol=1e-9, atol=1e-9)
+        one = upper_functions(network, box, crown_bounds(network, box), outputs, inputs)
+        np.testing.assert_allclose(many[k], one.bound + offset, rtol=1e-9, atol=1e-9)
         points = box.sample(generator, 500)
         assert (network.forward(points) @ outputs.T + points @ inputs.T + offset <= many[k]).all()
 
