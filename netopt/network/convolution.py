@@ -13,8 +13,10 @@ from netopt.arrays import FloatArray, IntArray
 from netopt.network.linear_map import LinearMap
 from netopt.network.sparse import Sparse
 
-#: Entries of the unfolded image kept at a time (64 MB): larger batches are cut.
-_CHUNK = 8_000_000
+#: Entries of the unfolded images kept at a time: larger batches are cut, so that a piece stays in the cache.
+_CHUNK = 250_000
+#: Entries of the rows of the matrix made at a time.
+_ROW_CHUNK = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +142,7 @@ class Convolution(LinearMap):
     def to_csr(self, rows: IntArray | None = None) -> sparse.csr_array:
         chosen = np.arange(self.out_size) if rows is None else np.asarray(rows)
         taps = self.weight[0].size
-        step = max(1, _CHUNK // (4 * taps))
+        step = max(1, _ROW_CHUNK // taps)
         parts = [self._rows(chosen[start : start + step]) for start in range(0, chosen.size, step)]
         if not parts:
             return sparse.csr_array((0, self.in_size))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from netopt.arrays import FloatArray, IntArray
@@ -59,6 +61,11 @@ class LinearMap(ABC):
     @abstractmethod
     def parameters(self) -> int:
         """Number of stored weights (a convolution counts its kernel once)."""
+
+    def digest_arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return arrays that tell this map from others of its class; a network's digest is made of them."""
+        matrix = self.to_csr()
+        return matrix.indptr, matrix.indices, matrix.data
 
     @cached_property
     def fan_in(self) -> IntArray:

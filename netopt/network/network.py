@@ -115,9 +115,9 @@ class Network:
             if isinstance(node, Affine):
                 digest.update(node.bias.tobytes())
                 for linear_map in node.maps:
-                    matrix = linear_map.to_csr()
-                    for part in (matrix.indptr, matrix.indices, matrix.data):
-                        digest.update(np.ascontiguousarray(part).tobytes())
+                    digest.update(repr((type(linear_map).__name__, linear_map.out_size, linear_map.in_size)).encode())
+                    for part in linear_map.digest_arrays():
+                        digest.update(np.ascontiguousarray(part))
         return digest.hexdigest()
 
     @cached_property

@@ -90,6 +90,7 @@ def test_large_batches_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, back = conv.apply(x), conv.apply_transpose(conv.apply(x))
     rows = conv.to_csr()
     monkeypatch.setattr("netopt.network.convolution._CHUNK", 200)
+    monkeypatch.setattr("netopt.network.convolution._ROW_CHUNK", 50)
     np.testing.assert_allclose(conv.apply(x), whole, rtol=1e-13)
     np.testing.assert_allclose(conv.apply_transpose(whole), back, rtol=1e-13)
     assert (conv.to_csr() != rows).nnz == 0
