@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,7 +20,7 @@ from netopt.network.sparse import Sparse
 
 
 def perceptron(rng: np.random.Generator, sizes: list[int]) -> Network:
-    weights = [rng.standard_normal((b, a)) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [rng.standard_normal((b, a)) for a, b in itertools.pairwise(sizes)]
     return from_weights(weights, [rng.standard_normal(w.shape[0]) for w in weights])
 
 
