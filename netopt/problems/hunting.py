@@ -30,7 +30,7 @@ class Effort(StrEnum):
 
 
 #: Effort -> (rounds of restarts, share of the time left, most seconds) for all cases together.
-_BUDGETS: dict[Effort, tuple[int, float, float]] = {Effort.SHORT: (1, 0.05, 0.3), Effort.LONG: (4, 0.1, 10.0)}
+_BUDGETS: dict[Effort, tuple[int, float, float]] = {Effort.SHORT: (1, 0.05, 0.6), Effort.LONG: (4, 0.15, 10.0)}
 
 
 @dataclass(slots=True, eq=False)

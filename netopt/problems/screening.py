@@ -16,7 +16,7 @@ from netopt.problems.run import Run
 from netopt.specification.box import Box
 
 #: Boxes screened in one call: bounds the memory of their stacked rows.
-BLOCK = 256
+BLOCK = 512
 
 
 def bound_goals(network: Network, goals: Sequence[Goal], bounds: PreactivationBounds) -> None:
@@ -74,10 +74,10 @@ def _row_count(goals: Sequence[Goal]) -> int:
 
 def _input_rows(goals: Sequence[Goal], input_size: int) -> sparse.csr_array | None:
     """Return the input parts of all rows, negated, or None when no row mentions an input."""
+    if all(goal.objective.conjunction.input_matrix is None for goal in goals):
+        return None
     parts: list[sparse.csr_array] = []
-    mentioned = False
     for goal in goals:
         matrix = goal.objective.conjunction.input_matrix
-        mentioned |= matrix is not None
         parts.append(sparse.csr_array((goal.objective.rows, input_size)) if matrix is None else -matrix)
-    return sparse.csr_array(sparse.vstack(parts, format="csr")) if mentioned else None
+    return sparse.csr_array(sparse.vstack(parts, format="csr"))

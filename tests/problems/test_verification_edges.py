@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from importlib.resources import files
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import jsonschema
 import numpy as np
+import psutil
 import pytest
 from activation_patterns import random_perceptron
 
@@ -143,6 +147,32 @@ def test_an_interrupt_from_another_thread_ends_the_call() -> None:
     assert result.status == "unknown"
     assert result.interrupted
     validate(result)
+
+
+def test_ctrl_c_returns_what_is_known_and_leaves_no_process(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"  # without a __main__ guard, as users write it
+    script.write_text(
+        "import numpy as np, netopt\n"
+        "g = np.random.default_rng(0)\n"
+        "sizes = [30, 60, 60, 60, 1]\n"
+        "w = [g.normal(size=(b, a)) for a, b in zip(sizes, sizes[1:])]\n"
+        "net = netopt.from_weights(w, [np.zeros(b) for b in sizes[1:]])\n"
+        "def told(progress):\n"
+        "    if progress.stage == 'relaxation': print('solving', flush=True)\n"
+        "box = netopt.Box(-np.ones(30), np.ones(30))\n"
+        "result = netopt.maximize(net, box, progress=told)\n"
+        "print(result.status.value, result.interrupted, result.primal_bound < result.dual_bound, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "solving\n"
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(timeout=10) == 0
+    assert rest.splitlines()[-1] == "feasible True True"
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert not alive
 
 
 def test_progress_is_told() -> None:
