@@ -15,6 +15,7 @@ from typing import Any
 
 from formulations.milp import MilpModel
 from netopt.arrays import FloatArray
+from netopt.errors import InputError
 from netopt.solvers.checks import check_input
 from netopt.solvers.monitor import Monitor
 from netopt.solvers.outcome import VendorAnswer, make_result
@@ -164,7 +165,7 @@ class _Watch:
         """Submit the job; handle messages until the answer, or the end of the worker."""
         monitor = self._monitor
         deadline = None if monitor.parameters.time_limit is None else monitor.began + monitor.parameters.time_limit
-        payload = pickle.dumps((inner, monitor.model, monitor.parameters, start), protocol=5)
+        payload = _pickled(inner, monitor.model, monitor.parameters, start)
         self._worker.submit(Job(self._number, deadline, payload))
         answer = None
         while answer is None:
@@ -227,6 +228,15 @@ class _Watch:
     def _stopped(self, termination: Termination, status: str) -> tuple[VendorAnswer, str]:
         self._worker.kill()
         return VendorAnswer(termination=termination, status=status, dual_bound=math.nan), ""
+
+
+def _pickled(inner: MilpSolver, *rest: Any) -> bytes:
+    try:
+        return pickle.dumps((inner, *rest), protocol=5)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"solver {inner!r} cannot be sent to a child process ({error}); define it in a module"
+        ) from error
 
 
 def _vendor_answer(result: SolverResult) -> VendorAnswer:
