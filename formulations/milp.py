@@ -7,7 +7,7 @@ plus SOS1 sets (at most one column non-zero) and indicator rows (a row that hold
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from formulations.errors import FormulationError
+from formulations.row_blocks import VANISHED as VANISHED  # these names are this module's, too
+from formulations.row_blocks import Coefficients as Coefficients
+from formulations.row_blocks import FloatArray as FloatArray
+from formulations.row_blocks import IntArray as IntArray
+from formulations.row_blocks import RowBlocks, filled
+from formulations.row_blocks import Term as Term
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
-Coefficients = sparse.csr_array | FloatArray | float
-Term = tuple[IntArray, Coefficients]
-
-#: Stands in a column array for "identically zero": the term it multiplies is dropped.
-VANISHED = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,44 +143,6 @@ class MilpModel:
         return max((float(part.max()) for part in parts if part.size), default=0.0)
 
 
-@dataclass(slots=True)
-class _Triplets:
-    """Rows gathered block by block as COO pieces."""
-
-    rows: list[IntArray] = field(default_factory=list)
-    columns: list[IntArray] = field(default_factory=list)
-    values: list[FloatArray] = field(default_factory=list)
-    lower: list[FloatArray] = field(default_factory=list)
-    upper: list[FloatArray] = field(default_factory=list)
-    count: int = 0
-
-    def append(self, terms: tuple[Term, ...], lower: ArrayLike, upper: ArrayLike) -> int:
-        height = _block_height(terms, lower, upper)
-        for columns, coefficients in terms:
-            rows, columns, values = _term_triplets(np.asarray(columns, dtype=np.int64), coefficients, height)
-            keep = (columns != VANISHED) & (values != 0.0)
-            if not keep.all():
-                rows, columns, values = rows[keep], columns[keep], values[keep]
-            self.rows.append(rows + self.count)
-            self.columns.append(columns)
-            self.values.append(values)
-        self.lower.append(_filled(lower, height))
-        self.upper.append(_filled(upper, height))
-        self.count += height
-        return height
-
-    def matrix(self, column_count: int) -> sparse.csr_array:
-        shape = (self.count, column_count)
-        if not self.rows:
-            return sparse.csr_array(shape, dtype=np.float64)
-        rows, columns = np.concatenate(self.rows), np.concatenate(self.columns)
-        if max(shape) < 2**31:  # solvers and scipy work on 32-bit indices
-            rows, columns = rows.astype(np.int32), columns.astype(np.int32)
-        matrix = sparse.coo_array((np.concatenate(self.values), (rows, columns)), shape=shape).tocsr()
-        matrix.sum_duplicates()
-        return matrix
-
-
 class MilpBuilder:
     """Builds a `MilpModel` from whole blocks of columns and rows; nothing is ever appended one by one.
 
@@ -204,8 +165,8 @@ class MilpBuilder:
         self._integral: list[BoolArray] = []
         self._column_blocks: list[NameBlock] = []
         self._row_blocks: list[NameBlock] = []
-        self._rows = _Triplets()
-        self._indicators = _Triplets()
+        self._rows = RowBlocks()
+        self._indicators = RowBlocks()
         self._indicator_binary: list[IntArray] = []
         self._indicator_active: list[BoolArray] = []
         self._sos1_sizes: list[IntArray] = []
@@ -235,8 +196,8 @@ class MilpBuilder:
         index: IntArray | None = None,
     ) -> IntArray:
         """Append `count` columns and return their indices; `index` numbers the names (default 0, 1, …)."""
-        self._column_lower.append(_filled(lower, count))
-        self._column_upper.append(_filled(upper, count))
+        self._column_lower.append(filled(lower, count))
+        self._column_upper.append(filled(upper, count))
         self._integral.append(np.broadcast_to(np.asarray(integral, dtype=bool), (count,)))
         self._column_blocks.append(NameBlock(name, np.arange(count) if index is None else np.asarray(index)))
         first = self._column_count
@@ -326,28 +287,5 @@ class MilpBuilder:
         )
 
 
-def _filled(value: ArrayLike, count: int) -> FloatArray:
-    return np.broadcast_to(np.asarray(value, dtype=np.float64), (count,))
-
-
 def _joined(parts: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
     return np.concatenate(parts) if parts else np.empty(0, dtype=dtype)
-
-
-def _block_height(terms: tuple[Term, ...], lower: ArrayLike, upper: ArrayLike) -> int:
-    for columns, coefficients in terms:
-        return int(coefficients.shape[0]) if sparse.issparse(coefficients) else len(columns)
-    return max(np.size(lower), np.size(upper))
-
-
-def _term_triplets(columns: IntArray, coefficients: Coefficients, height: int) -> tuple[IntArray, IntArray, FloatArray]:
-    if sparse.issparse(coefficients):
-        if coefficients.shape != (height, columns.size):
-            raise FormulationError(
-                f"a block of {height} rows on {columns.size} columns was given a matrix of shape {coefficients.shape}"
-            )
-        coo = coefficients.tocoo()
-        return coo.coords[0].astype(np.int64), columns[coo.coords[1]], coo.data
-    if columns.size != height:
-        raise FormulationError(f"a block of {height} rows was given a diagonal of {columns.size} columns")
-    return np.arange(height), columns, _filled(coefficients, height)

@@ -74,6 +74,8 @@ def _stack_matrices(
     matrices: Sequence[sparse.csr_array], mappings: Sequence[Mapping], columns: int
 ) -> sparse.csr_array:
     """Return the matrices one below the other, their columns moved."""
+    if len(matrices) == 1 and np.array_equal(mappings[0], np.arange(columns)):  # the usual case: nothing moves
+        return matrices[0]
     starts = np.cumsum([0] + [matrix.nnz for matrix in matrices])
     pointer = np.concatenate([[0]] + [m.indptr[1:] + first for m, first in zip(matrices, starts[:-1], strict=True)])
     indices = np.concatenate([mapping[m.indices] for m, mapping in zip(matrices, mappings, strict=True)])

@@ -117,7 +117,7 @@ class Network:
                 for linear_map in node.maps:
                     digest.update(repr((type(linear_map).__name__, linear_map.out_size, linear_map.in_size)).encode())
                     for part in linear_map.digest_arrays():
-                        digest.update(np.ascontiguousarray(part))
+                        digest.update(np.ascontiguousarray(part).data)
         return digest.hexdigest()
 
     @cached_property
