@@ -7,6 +7,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+#: SOS1 sets and binaries hold within the integer tolerance times a bound, which the default makes visible.
+GUROBI = {"MIPGap": 0.0, "IntFeasTol": 1e-9, "FeasibilityTol": 1e-9}
+
 
 class Library(ABC):
     """A model of one library."""
@@ -74,7 +77,8 @@ class GurobipyLibrary(Library):
         self.gurobipy = pytest.importorskip("gurobipy")
         environment = self.gurobipy.Env(params={"OutputFlag": 0})
         self.model = self.gurobipy.Model(env=environment)
-        self.model.Params.MIPGap = 0.0
+        for parameter, value in GUROBI.items():
+            self.model.setParam(parameter, value)
 
     def variable(self, lower, upper, integer=False):
         infinity = self.gurobipy.GRB.INFINITY
@@ -150,12 +154,12 @@ class PyomoLibrary(Library):
     def maximize(self, expression):
         self.model.del_component("goal")
         self.model.goal = self.pyo.Objective(expr=1.0 * expression, sense=self.pyo.maximize)
-        solver, gap = self.solver, "mip_rel_gap"
+        solver, options = self.solver, {"mip_rel_gap": 0.0}
         if any(True for _ in self.model.component_data_objects(self.pyo.SOSConstraint)):
-            solver, gap = self.pyo.SolverFactory("gurobi_direct"), "MIPGap"  # Pyomo's HiGHS takes no SOS1 sets
+            solver, options = self.pyo.SolverFactory("gurobi_direct"), GUROBI  # Pyomo's HiGHS takes no SOS1 sets
             if not solver.available(exception_flag=False):
                 pytest.skip("Pyomo finds no Gurobi, and its HiGHS takes no SOS1 sets")
-        outcome = solver.solve(self.model, options={gap: 0.0})
+        outcome = solver.solve(self.model, options=options)
         self.pyo.assert_optimal_termination(outcome)
         return float(self.pyo.value(self.model.goal))
 
