@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from netopt.arrays import FloatArray, IntArray
@@ -62,6 +64,10 @@ class Convolution(LinearMap):
     @property
     def parameters(self) -> int:
         return self.weight.size
+
+    def digest_arrays(self) -> tuple[NDArray[Any], ...]:
+        layout = (*self.weight.shape, *self.in_shape, *self.strides, *self.pads, *self.dilations, self.groups)
+        return self.weight, np.array(layout)
 
     @property
     def geometry(self) -> tuple[object, ...]:

@@ -53,6 +53,7 @@ def read_torch(
     like = weights[0] if weights else torch.zeros(())
     example = torch.zeros((1, *shape), dtype=like.dtype, device=like.device)
     with _evaluating(module), torch.no_grad():
+        _check_shape(module, example)
         network = lower_model(_export(module, example), output=output)
         _compare(network, module, example)
     return network
@@ -73,6 +74,16 @@ def _inferred_shape(module: torch.nn.Module) -> tuple[int, ...]:
         f"the input shape of a {type(module).__name__} does not follow from its first layer; pass input_shape=, without"
         " the batch axis"
     )
+
+
+def _check_shape(module: torch.nn.Module, example: torch.Tensor) -> None:
+    try:
+        module(example)
+    except Exception as error:
+        raise InputError(
+            f"the {type(module).__name__} fails on an input of shape {tuple(example.shape)} ({error}); pass the right"
+            " input_shape=, without the batch axis"
+        ) from error
 
 
 @contextmanager
@@ -96,8 +107,8 @@ def _export(module: torch.nn.Module, example: torch.Tensor) -> onnx.ModelProto:
         except Exception as error:
             reason = str(traced).strip().partition("\n")[0]
             raise InputError(
-                f"torch cannot export the {type(module).__name__} to ONNX ({reason}); check input_shape and that"
-                " the computation does not depend on values"
+                f"torch cannot export the {type(module).__name__} to ONNX ({reason}); what it computes must not depend"
+                " on the values it is given"
             ) from error
 
 

@@ -9,6 +9,8 @@ from scipy import sparse
 from netopt.network.composition import add_maps, compose, composed_parameters, diagonal, selection
 from netopt.network.convolution import Convolution
 from netopt.network.dense import Dense
+from netopt.network.network import INPUT, Network, TensorSpec
+from netopt.network.nodes import Affine
 from netopt.network.sparse import Sparse
 
 
@@ -97,6 +99,8 @@ def test_large_batches_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 CONV = Convolution(np.random.default_rng(0).normal(size=(4, 2, 3, 3)), (2, 5, 4), pads=(1, 1, 1, 1), strides=(2, 1))
+MOVED = Convolution(CONV.weight, CONV.in_shape, pads=(1, 1, 0, 0))
+UNMOVED = Convolution(CONV.weight, CONV.in_shape, pads=(0, 0, 1, 1))
 GROUPED = Convolution(np.random.default_rng(0).normal(size=(4, 1, 3, 3)), (2, 5, 4), groups=2)
 
 
@@ -154,6 +158,13 @@ def test_other_moves_of_pixels_are_not_merged() -> None:
     hole[8:] -= 1
     assert composed_parameters(CONV, selection(hole, 39)) is None
     assert composed_parameters(CONV, Dense(np.ones((40, 2)))) is None
+
+
+def test_digest_tells_geometries_apart() -> None:
+    affines = [Affine("output.affine", (INPUT,), (conv,), np.zeros(conv.out_size)) for conv in (MOVED, UNMOVED, MOVED)]
+    specs = (TensorSpec("X", (1, 2, 5, 4)),), (TensorSpec("Y", (1, MOVED.out_size)),)
+    digests = [Network((affine,), "output.affine", *specs).sha256 for affine in affines]
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_sums_of_convolutions() -> None:
