@@ -33,7 +33,7 @@ def omlt(weights: list[np.ndarray], biases: list[np.ndarray]) -> Job:
     from omlt.neuralnet.layer import DenseLayer, InputLayer
 
     inputs = weights[0].shape[1]
-    definition = NetworkDefinition(scaled_input_bounds={k: (0.0, 1.0) for k in range(inputs)})
+    definition = NetworkDefinition(scaled_input_bounds=dict.fromkeys(range(inputs), (0.0, 1.0)))
     previous = InputLayer([inputs])
     definition.add_layer(previous)
     for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
