@@ -16,8 +16,8 @@ from netopt.arrays import FloatArray, IntArray
 from netopt.embedding.adapter import Inserted, Insertion, ModelAdapter, VariableBounds, number_terms
 from netopt.embedding.forms import Terms
 from netopt.embedding.names import release_name, reserve_name
-from netopt.embedding.pauses import paused_collector
 from netopt.errors import InputError
+from netopt.solvers.pauses import paused_collector
 
 _CHANGEABLE = ("INIT", "PROBLEM")
 

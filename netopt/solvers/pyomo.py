@@ -25,6 +25,7 @@ from netopt.solvers.highs import set_options
 from netopt.solvers.monitor import Monitor
 from netopt.solvers.outcome import VendorAnswer, is_plausible
 from netopt.solvers.parameters import SolverParameters
+from netopt.solvers.pauses import paused_collector
 from netopt.solvers.pyomo_model import build, column_values
 from netopt.solvers.result import Termination
 from netopt.solvers.solver import Availability, Capabilities
@@ -160,7 +161,8 @@ class PyomoSolver(Adapter):
             return VendorAnswer(termination=Termination.INFEASIBLE, status="empty row", dual_bound=math.nan)
         if parameters.options:
             self._try_options(parameters)
-        pyomo_model = build(model)
+        with paused_collector():
+            pyomo_model = build(model)
         settings = _settings(self.solver, parameters, monitor.remaining)
         results = self._call(pyomo_model, settings, monitor, log=parameters.log)
         status = str(results.solver.termination_condition)
