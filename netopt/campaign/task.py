@@ -124,6 +124,7 @@ def _flattened(answer: Mapping[str, Any]) -> Row:
         "gap": answer["gap"],
         "network_sha256": answer["network_sha256"],
         "proved_by": ", ".join(answer["proved_by"]),
+        "confirmed_by": answer.get("confirmed_by") or "",
         "notices": " ".join(answer["notices"]),
         "call_seconds": answer["seconds"],
         "witness": None if answer["witness"] is None else json.dumps(answer["witness"]["x"]),
