@@ -144,8 +144,9 @@ class Liar(MilpSolver):
 
 
 def test_a_claim_below_a_replayed_point_is_a_contradiction() -> None:
-    valley = from_weights([[[1.0], [-1.0]], [[-1.0, -1.0]]], [[0.0, 0.0], [0.0]])
-    result = maximize(valley, Box(np.array([-1.0]), np.array([0.9])), solver=Liar(), isolate=False)
+    hidden = [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]]
+    ridge = from_weights([hidden, [[1.0] * 4 + [-1.0] * 4]], [np.zeros(8), [0.0]])  # at most 0, open after CROWN
+    result = maximize(ridge, Box(-np.ones(2), np.full(2, 0.9)), solver=Liar(), isolate=False)
     assert result.status == "feasible"
     assert result.primal_bound == pytest.approx(0.0, abs=1e-3)
     assert any("contradiction" in notice for notice in result.notices)

@@ -36,14 +36,26 @@ from netopt.specification.property import Case, Conjunction, Property
 from netopt.specification.vnnlib_writer import write_vnnlib
 
 ABSOLUTE = from_weights([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])  # |x|
-#: -|x|, whose CROWN bound over [-1, 0.9] is loose: only a solver proves that it is at most 0.
-VALLEY = from_weights([[[1.0], [-1.0]], [[-1.0, -1.0]]], [[0.0, 0.0], [0.0]])
+#: |x| + |y| - |x + y| - |x - y|, at most 0, which no relaxation of single neurons comes near: only a solver proves it.
+RIDGE = from_weights(
+    [
+        [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]],
+        [[1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0]],
+    ],
+    [np.zeros(8), [0.0]],
+)
 
 
 def at_least(bound: float, lower: float = -1.0, upper: float = 1.0) -> Property:
     """Return the property ``y >= bound`` over an interval."""
     case = Case(Box(np.array([lower]), np.array([upper])), (Conjunction(np.array([[-1.0]]), np.array([-bound])),))
     return Property((case,), 1, 1)
+
+
+def ridge_at_least(bound: float) -> Property:
+    """Return the property ``output >= bound`` of `RIDGE`; satisfiable up to a bound of 0."""
+    case = Case(Box(-np.ones(2), np.full(2, 0.9)), (Conjunction(np.array([[-1.0]]), np.array([-bound])),))
+    return Property((case,), 2, 1)
 
 
 def validate(result: VerificationResult) -> None:
@@ -118,10 +130,10 @@ def test_a_witness_that_only_float64_accepts_is_unknown(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("solver_only")
 def test_a_point_good_only_within_the_tolerance_is_unknown_and_told() -> None:
-    result = verify(VALLEY, at_least(5e-7, -1.0, 0.9), isolate=False)
+    result = verify(RIDGE, ridge_at_least(5e-7), isolate=False)
     assert result.status == "unknown"
     assert result.near_witness is not None
-    assert abs(result.near_witness.x[0]) <= 1e-4
+    assert -1e-4 <= result.near_witness.y[0] < 5e-7
     assert any("tolerance of zero" in notice for notice in result.notices)
     validate(result)
 
@@ -220,8 +232,8 @@ class Liar(MilpSolver):
     ],
 )
 def test_a_solver_that_is_wrong_never_makes_a_verdict(termination: Termination, dual_bound: float, said: str) -> None:
-    prop = at_least(1e-3, -1.0, 0.9)  # unsat by 1e-3, and open after CROWN
-    result = verify(VALLEY, prop, solver=Liar(termination, dual_bound), isolate=False)
+    prop = ridge_at_least(1e-3)  # unsat by 1e-3, and open after CROWN
+    result = verify(RIDGE, prop, solver=Liar(termination, dual_bound), isolate=False)
     assert result.status == "unknown", result.to_json()
     assert any(said in notice for notice in result.notices), result.notices
     validate(result)
@@ -229,9 +241,9 @@ def test_a_solver_that_is_wrong_never_makes_a_verdict(termination: Termination, 
 
 @pytest.mark.usefixtures("solver_only")
 def test_a_solver_that_disagrees_withdraws_the_proof() -> None:
-    prop = at_least(0.5, -1.0, 0.9)
-    assert verify(VALLEY, prop, isolate=False).status == "unsat"
-    result = verify(VALLEY, prop, confirm=Liar(Termination.OPTIMAL, 0.3), isolate=False)
+    prop = ridge_at_least(0.5)
+    assert verify(RIDGE, prop, isolate=False).status == "unsat"
+    result = verify(RIDGE, prop, confirm=Liar(Termination.OPTIMAL, 0.3), isolate=False)
     assert result.status == "unknown"
     assert result.confirmed_by is None
     assert any("liar" in notice for notice in result.notices)
