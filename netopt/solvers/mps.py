@@ -105,14 +105,15 @@ def _bounds(model: MilpModel, columns: Strings) -> Strings:
     open_low = rest[np.isneginf(lower[rest])]
     high = rest[np.isfinite(upper[rest])]
     open_high = rest[np.isposinf(upper[rest]) & integral[rest]]
+    # Every line gets a value, also where it means nothing: CBC tells the format by the first line's fields.
     return interleave(
         (lines(" FX BND ", take(columns, fixed), " ", numbers(lower[fixed]), "\n"), fixed),
-        (lines(" FR BND ", take(columns, free), "\n"), free),
-        (lines(" BV BND ", take(columns, binary), "\n"), binary),
-        (lines(" MI BND ", take(columns, open_low), "\n"), open_low),
+        (lines(" FR BND ", take(columns, free), " 0\n"), free),
+        (lines(" BV BND ", take(columns, binary), " 1\n"), binary),
+        (lines(" MI BND ", take(columns, open_low), " 0\n"), open_low),
         (lines(" LO BND ", take(columns, low), " ", numbers(lower[low]), "\n"), low),
         (lines(" UP BND ", take(columns, high), " ", numbers(upper[high]), "\n"), high),
-        (lines(" PL BND ", take(columns, open_high), "\n"), open_high),
+        (lines(" PL BND ", take(columns, open_high), " 0\n"), open_high),
     )
 
 
