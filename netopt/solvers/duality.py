@@ -41,8 +41,8 @@ def lagrangian_bound(model: MilpModel, row_duals: FloatArray) -> float:
     >>> _ = builder.add_rows((x, np.ones(2)), upper=0.5)
     >>> builder.set_objective(x, np.ones(2), maximize=True)
     >>> model = builder.build()
-    >>> lagrangian_bound(model, np.ones(1)), lagrangian_bound(model, np.zeros(1))
-    (0.5, 2.0)
+    >>> lagrangian_bound(model, np.ones(2)), lagrangian_bound(model, np.zeros(2))
+    (1.0, 2.0)
     """
     sign = -1.0 if model.maximize else 1.0
     duals = sign * row_duals
