@@ -78,7 +78,8 @@ class Box(Domain):
         return np.clip(points, self.low, self.high)
 
     def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
-        return generator.uniform(self.low, self.high, size=(count, self.dimension))
+        drawn = generator.uniform(self.low, self.high, size=(count, self.dimension))
+        return np.clip(drawn, self.low, self.high)  # low + (high - low) may round past high
 
     def contains(self, points: FloatArray, tolerance: float = 0.0) -> BoolArray:
         return np.asarray(((points >= self.low - tolerance) & (points <= self.high + tolerance)).all(axis=1))
