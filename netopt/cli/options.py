@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,25 @@ TimeLimit = Annotated[
     float | None,
     typer.Option("--time-limit", "--timeout", metavar="SECONDS", help="Limit of the whole call, reading included."),
 ]
-Threads = Annotated[int, typer.Option("--threads", min=1, metavar="N", help="Threads of the solver.")]
+
+
+def _limit_matrix_threads(count: int) -> int:
+    """Hold the matrix library to the same number of threads; it reads these variables when it is first imported."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(count))
+    return count
+
+
+Threads = Annotated[
+    int,
+    typer.Option(
+        "--threads",
+        min=1,
+        metavar="N",
+        callback=_limit_matrix_threads,
+        help="Threads of the solver and of matrix products.",
+    ),
+]
 MemoryLimit = Annotated[
     float | None, typer.Option("--memory-limit", metavar="GB", help="Limit of the solver's memory.")
 ]
