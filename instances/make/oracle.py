@@ -1,9 +1,8 @@
 """Proofs that share nothing with netopt: ``python -m instances.make.oracle RESULTS.parquet ... --out proofs.csv``.
 
-What tables of `netopt campaign` call unsat is proved again where the network is a multilayer perceptron: MILPs, "how
-much can this class score above the label's", with interval bounds and plain big-M rows written here and solved by
-`scipy.optimize.milp`. A property is proved when every dual bound is below -1e-4. Nothing is concluded from anything
-else, so the answer is "unsat" or nothing.
+What tables of `netopt campaign` call unsat is proved again where the network is a multilayer perceptron: a MILP a rival
+class, "can it score as high as the label's, less 1e-4", with LP bounds and plain big-M rows written here and solved by
+`scipy.optimize.milp`. A property is proved when each is infeasible. Nothing is concluded from anything else.
 """
 
 from __future__ import annotations
@@ -26,6 +25,10 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from instances import FOLDER
 
 MARGIN = 1e-4
+#: Status of `scipy.optimize.milp`.
+INFEASIBLE = 2
+#: Added to every bound of a pre-activation, for the tolerance of the LPs they come from.
+SLACK = 1e-5
 Vector = NDArray[np.float64]
 
 
@@ -58,9 +61,16 @@ class BigM:
         self.integrality = [np.zeros(lower.size)]
         self.rows: list[LinearConstraint] = []
         self.width = lower.size + 2 * sum(bias.size for _, bias in layers[:-1])
-        start, before = 0, (lower, upper)
+        centre, radius = (lower + upper) / 2, (upper - lower) / 2
+        start = 0
         for weight, bias in layers[:-1]:
-            before, start = self._add_layer(weight, bias, before, start)
+            if start == 0:
+                middle, spread = weight @ centre, np.abs(weight) @ radius
+                low, high = middle - spread, middle + spread
+            else:
+                high = np.array([self._most(row, start) for row in weight])
+                low = -np.array([self._most(-row, start) for row in weight])
+            start = self._add_layer(weight, bias, start, low + bias - SLACK, high + bias + SLACK)
         weight, bias = layers[-1]
         self.output, self.bias = self._place((weight, start)), bias
 
@@ -70,12 +80,16 @@ class BigM:
             matrix[:, start : start + block.shape[1]] = block
         return matrix.tocsr()
 
-    def _add_layer(
-        self, weight: Vector, bias: Vector, before: tuple[Vector, Vector], start: int
-    ) -> tuple[tuple[Vector, Vector], int]:
-        centre, radius = (before[0] + before[1]) / 2, (before[1] - before[0]) / 2
-        middle, spread = weight @ centre + bias, np.abs(weight) @ radius + 1e-9
-        low, high = middle - spread, middle + spread
+    def _most(self, row: Vector, start: int) -> float:
+        """Return the LP bound of a row over the layer that starts at column `start`; later columns are zero."""
+        objective = np.zeros(self.width)
+        objective[start : start + row.size] = -row
+        missing = np.zeros(self.width - sum(part.size for part in self.lower))
+        bounds = Bounds(np.concatenate([*self.lower, missing]), np.concatenate([*self.upper, missing]))
+        result = milp(objective, bounds=bounds, constraints=self.rows)
+        return -float(result.fun) if result.success else float("inf")
+
+    def _add_layer(self, weight: Vector, bias: Vector, start: int, low: Vector, high: Vector) -> int:
         y = sum(part.size for part in self.lower)
         z = y + bias.size
         identity = np.eye(bias.size)
@@ -92,21 +106,20 @@ class BigM:
         self.lower += [np.zeros(bias.size), (low >= 0).astype(float)]
         self.upper += [u_side, (high > 0).astype(float)]
         self.integrality += [np.zeros(bias.size), np.ones(bias.size)]
-        return (np.maximum(low, 0.0), u_side), y
+        return y
 
-    def bound(self, rival: int, label: int, time_limit: float) -> float:
-        """Return a proven upper bound of ``y_rival - y_label``."""
-        objective = (self.output[[rival]] - self.output[[label]]).toarray().ravel()
+    def excludes(self, rival: int, label: int, time_limit: float) -> bool:
+        """Return whether no point with ``y_rival - y_label >= -MARGIN`` satisfies the rows, proved in time."""
+        row = self.output[[rival]] - self.output[[label]]
+        at_least = LinearConstraint(row, self.bias[label] - self.bias[rival] - MARGIN, np.inf)
         result = milp(
-            -objective,
+            np.zeros(self.width),
             integrality=np.concatenate(self.integrality),
             bounds=Bounds(np.concatenate(self.lower), np.concatenate(self.upper)),
-            constraints=self.rows,
+            constraints=[*self.rows, at_least],
             options={"time_limit": time_limit},
         )
-        if result.mip_dual_bound is None:
-            return float("inf")
-        return float(-result.mip_dual_bound + self.bias[rival] - self.bias[label])
+        return bool(result.status == INFEASIBLE)
 
 
 def proves_unsat(network: Path, prop: Path, time_limit: float) -> bool:
@@ -116,7 +129,7 @@ def proves_unsat(network: Path, prop: Path, time_limit: float) -> bool:
     model = BigM(read_layers(network), lower, upper)
     for rival in rivals:
         left = time_limit - (time.perf_counter() - begun)
-        if left <= 0 or model.bound(rival, label, left) >= -MARGIN:
+        if left <= 0 or not model.excludes(rival, label, left):
             return False
     return True
 
