@@ -129,16 +129,18 @@ class ChildSolver(MilpSolver):
         check_input(model, parameters, start)
         monitor = Monitor(model, parameters, on_incumbent, on_bound, interrupt)
         monitor.offer_start(start)
-        worker = self._take()
-        watch = _Watch(worker, monitor, next(self._numbers), self.memory_limit, self.grace)
-        try:
-            answer, solver = watch.run(self.inner, start)
-        finally:
-            if watch.ended:
-                self._idle.put(worker)
-            else:
-                worker.kill()
-        return make_result(monitor, answer, solver or self.name)
+        while True:
+            worker = self._take()
+            watch = _Watch(worker, monitor, next(self._numbers), self.memory_limit, self.grace)
+            try:
+                answer, solver = watch.run(self.inner, start)
+            finally:
+                if watch.ended:
+                    self._idle.put(worker)
+                else:
+                    worker.kill()
+            if not watch.stillborn:
+                return make_result(monitor, answer, solver or self.name)
 
 
 def _close_all(workers: queue.SimpleQueue[WorkerProcess]) -> None:
@@ -153,6 +155,8 @@ class _Watch:
         self, worker: WorkerProcess, monitor: Monitor, number: int, memory_limit: float | None, grace: float
     ) -> None:
         self.ended = False  # the worker finished the job and can take another
+        self.stillborn = False  # the worker, idle until then, was dead before it saw the job
+        self._accepted = False
         self._worker = worker
         self._monitor = monitor
         self._number = number
@@ -190,11 +194,14 @@ class _Watch:
 
     def _handle(self, message: tuple[Any, ...] | None) -> tuple[VendorAnswer, str] | None:
         if message is None:
+            self.stillborn = not self._accepted and self._worker.jobs > 1
             return self._stopped(Termination.ERROR, f"the child ended with status {self._worker.exit_status}")
         number, kind, value = message
         if number != self._number:  # of a job that has ended
             return None
-        if kind == "incumbent":
+        if kind == "accepted":
+            self._accepted = True
+        elif kind == "incumbent":
             self._monitor.incumbent(value)
         elif kind == "bound":
             self._monitor.bound(value)

@@ -37,15 +37,15 @@ def serve(descriptor: int) -> None:
     os.dup2(2, 1)  # vendors print banners; the parent's stdout carries results only
     connection = Connection(descriptor)
     jobs: queue.SimpleQueue[tuple[Job, threading.Event]] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(connection, jobs), daemon=True).start()
     lock = threading.Lock()
+    threading.Thread(target=_read, args=(connection, lock, jobs), daemon=True).start()
     _import_ahead()
     while True:
         job, interrupt = jobs.get()
         _answer(connection, lock, job, interrupt)
 
 
-def _read(connection: Connection, jobs: queue.SimpleQueue[tuple[Job, threading.Event]]) -> None:
+def _read(connection: Connection, lock: threading.Lock, jobs: queue.SimpleQueue[tuple[Job, threading.Event]]) -> None:
     """Queue jobs and hear interrupts; when the parent is gone, end the whole process group at once."""
     events: dict[int, threading.Event] = {}
     try:
@@ -54,6 +54,8 @@ def _read(connection: Connection, jobs: queue.SimpleQueue[tuple[Job, threading.E
             if isinstance(message, Job):
                 events = {message.number: threading.Event()}
                 jobs.put((message, events[message.number]))
+                with lock:
+                    connection.send((message.number, "accepted", None))
             elif message in events:  # the number of a job to interrupt; an older one has ended already
                 events[message].set()
     except (EOFError, OSError):

@@ -23,7 +23,7 @@ class WorkerProcess:
 
     It is started as a fresh interpreter, not by multiprocessing, which would import the caller's main script again; so
     a script needs no ``if __name__ == "__main__"``. Every message ends up in `messages`; when the process is gone, the
-    last message is None.
+    last message is None. `jobs` counts those submitted.
     """
 
     def __init__(self) -> None:
@@ -36,6 +36,7 @@ class WorkerProcess:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
+        self.jobs = 0
         self.messages: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Job | int | None] = queue.SimpleQueue()
         self._connection = Connection(ours.detach())
@@ -72,6 +73,7 @@ class WorkerProcess:
 
     def submit(self, job: Job) -> None:
         """Send a job."""
+        self.jobs += 1
         self._outbox.put(job)
 
     def interrupt(self, number: int) -> None:
