@@ -1,6 +1,8 @@
-r"""Big-M. For ``l < 0 < u`` with ``a = W x + b``: ``y >= a``, ``y <= a - l (1 - z)``, ``0 <= y <= u z``, z binary.
+r"""Big-M. For ``l < 0 < u``: ``y - s = W x + b``, ``0 <= s <= -l (1 - z)``, ``0 <= y <= u z``, z binary.
 
-The affine row is written once a neuron, through a column for a.
+y and s are the positive and the negative part of the pre-activation a. The dense row is written once a neuron and needs
+no column for a: of three ways of writing it, this one is solved fastest (``benchmarks/affine_row``). With ``s = y - a``
+it is the usual ``y >= a``, ``y <= a - l (1 - z)``.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from formulations.formulation import Formulation, ReluColumns, ReluLayer
-from formulations.milp import IntArray, MilpBuilder
-from formulations.phase_rows import add_affine, add_output_and_phase, add_phase_rows
+from formulations.milp import VANISHED, FloatArray, IntArray, MilpBuilder
+from formulations.phase_rows import add_output_and_phase, add_parts, negative_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,12 @@ class BigM(Formulation):
     exact: ClassVar[bool] = True
 
     def _encode_unstable(self, builder: MilpBuilder, layer: ReluLayer, inputs: IntArray) -> ReluColumns:
-        a = add_affine(builder, layer, inputs)
+        lower, upper, index, name = layer.lower, layer.upper, layer.index, layer.name
         y, z = add_output_and_phase(builder, layer)
-        add_phase_rows(builder, layer, a, y, z)
-        return ReluColumns(output=y, binary=z, preactivation=a, auxiliary=np.empty(0, dtype=np.int64))
+        s = add_parts(builder, layer, inputs, y)
+        builder.add_rows((s, 1.0), (z, -lower), upper=-lower, name=f"{name}.on", index=index)
+        builder.add_rows((y, 1.0), (z, -upper), upper=0.0, name=f"{name}.off", index=index)
+        return ReluColumns(output=y, binary=z, preactivation=np.full(layer.neurons, VANISHED), auxiliary=s)
+
+    def _auxiliary_values(self, layer: ReluLayer, input_values: FloatArray) -> FloatArray:
+        return negative_part(layer, input_values)

@@ -90,6 +90,8 @@ class Partition(Formulation):
         return ReluColumns(output=y, binary=z, preactivation=a, auxiliary=np.concatenate([t, v]))
 
     def _auxiliary_values(self, layer: ReluLayer, input_values: FloatArray) -> FloatArray:
+        if self.groups == 1:
+            return BigM()._auxiliary_values(layer, input_values)
         groups = _Groups.of(layer, split_weight(layer), GROUPINGS[self.grouping], self.groups)
         t = groups.weight @ input_values
         active = layer.preactivation(input_values) > 0.0

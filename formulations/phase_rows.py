@@ -33,6 +33,28 @@ def add_output_and_phase(builder: MilpBuilder, layer: ReluLayer) -> tuple[IntArr
     return y, z
 
 
+def add_parts(builder: MilpBuilder, layer: ReluLayer, inputs: IntArray, y: IntArray) -> IntArray:
+    """Add columns ``0 <= s <= -l`` and the rows ``y - s = W x + b``; return the columns."""
+    index, name = layer.index, layer.name
+    s = builder.add_columns(layer.neurons, lower=0.0, upper=-layer.lower, name=f"{name}.s", index=index)
+    builder.add_rows(
+        (y, 1.0),
+        (s, -1.0),
+        (inputs, -layer.weight),
+        lower=layer.bias,
+        upper=layer.bias,
+        name=f"{name}.affine",
+        index=index,
+    )
+    return s
+
+
+def negative_part(layer: ReluLayer, input_values: FloatArray) -> FloatArray:
+    """Return s at a layer input."""
+    part: FloatArray = np.maximum(-layer.preactivation(input_values), 0.0)
+    return part
+
+
 def add_phase_rows(builder: MilpBuilder, layer: ReluLayer, a: IntArray, y: IntArray, z: IntArray) -> None:
     """Add ``y >= a``, ``y <= a - l (1 - z)`` and ``y <= u z``: big-M with each neuron's own bounds."""
     lower, upper, index, name = layer.lower, layer.upper, layer.index, layer.name

@@ -12,6 +12,7 @@ import numpy as np
 
 from formulations.formulation import Formulation, ReluColumns, ReluLayer
 from formulations.milp import VANISHED, FloatArray, IntArray, MilpBuilder
+from formulations.phase_rows import add_parts, negative_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +25,11 @@ class Sos1(Formulation):
     needs_finite_bounds: ClassVar[bool] = False
 
     def _encode_unstable(self, builder: MilpBuilder, layer: ReluLayer, inputs: IntArray) -> ReluColumns:
-        index, name = layer.index, layer.name
-        y = builder.add_columns(layer.neurons, lower=0.0, upper=layer.upper, name=name, index=index)
-        s = builder.add_columns(layer.neurons, lower=0.0, upper=-layer.lower, name=f"{name}.s", index=index)
-        builder.add_rows(
-            (y, 1.0),
-            (s, -1.0),
-            (inputs, -layer.weight),
-            lower=layer.bias,
-            upper=layer.bias,
-            name=f"{name}.affine",
-            index=index,
-        )
+        y = builder.add_columns(layer.neurons, lower=0.0, upper=layer.upper, name=layer.name, index=layer.index)
+        s = add_parts(builder, layer, inputs, y)
         builder.add_sos1(np.column_stack([y, s]))
         absent = np.full(layer.neurons, VANISHED)
         return ReluColumns(output=y, binary=absent, preactivation=absent, auxiliary=s)
 
     def _auxiliary_values(self, layer: ReluLayer, input_values: FloatArray) -> FloatArray:
-        negative_part: FloatArray = np.maximum(-layer.preactivation(input_values), 0.0)
-        return negative_part
+        return negative_part(layer, input_values)

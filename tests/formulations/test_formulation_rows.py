@@ -53,7 +53,28 @@ INPUTS = """\
 A, Y, Z = " -3 <= r.a.0 <= 3\n", " 0 <= r.0 <= 3\n", " 0 <= r.z.0 <= 1\n"
 
 GOLDEN = {
-    "big-m": f"Subject To\n{ACTIVE}{AFFINE}{PHASES}Bounds\n{INPUTS}{A}{Y}{Z}General\n r.z.0\nEnd\n",
+    "big-m": f"""\
+Subject To
+{ACTIVE} r.affine.0:
+  - 2 x.0
+  + 1 x.1
+  + 1 r.0
+  - 1 r.s.0
+  = 1
+ r.on.0:
+  + 3 r.z.0
+  + 1 r.s.0
+  <= 3
+ r.off.0:
+  + 1 r.0
+  - 3 r.z.0
+  <= 0
+Bounds
+{INPUTS}{Y}{Z} 0 <= r.s.0 <= 3
+General
+ r.z.0
+End
+""",
     "triangle": f"""\
 Subject To
 {ACTIVE}{AFFINE} r.above.0:
