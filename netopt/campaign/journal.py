@@ -85,9 +85,12 @@ class Journal:
         """Write everything into the table and remove the journal."""
         import pandas as pd
 
-        rows = self.rows()
+        table = pd.DataFrame(list(self.rows().values()))
+        for name in [name for name, kind in table.dtypes.items() if pd.api.types.is_object_dtype(kind)]:
+            # Texts and numbers mixed; a Parquet column has one type.
+            table[name] = table[name].map(str, na_action="ignore")
         partial = self.path.with_name(f"{self.path.name}.partial")
-        pd.DataFrame(list(rows.values())).to_parquet(partial, index=False)
+        table.to_parquet(partial, index=False)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(self.path)

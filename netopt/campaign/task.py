@@ -116,7 +116,7 @@ def _answered(outcome: Outcome, time_limit: float | None) -> Row:
 
 
 def _flattened(answer: Mapping[str, Any]) -> Row:
-    """One column for each number or text of each stage; repeated stages add up their numbers."""
+    """One column an entry of each stage; where a stage comes again, seconds and counts add up, the rest is the last."""
     row: Row = {
         "status": answer["status"],
         "primal_bound": answer["primal_bound"],
@@ -133,10 +133,10 @@ def _flattened(answer: Mapping[str, Any]) -> Row:
     for stage in answer["stages"]:
         for name, value in stage.items():
             column = f"{stage['name']}.{name}"
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if name == "seconds" or (isinstance(value, int) and not isinstance(value, bool)):
                 row[column] = row.get(column, 0) + value
-            elif name != "name":
-                row[column] = json.dumps(value)
+            elif name != "name" and value is not None:
+                row[column] = value if isinstance(value, float) else str(value)
     return row
 
 

@@ -20,7 +20,16 @@ answer = {
     "dual_bound": 2.0 if command == "maximize" else -0.5,
     "gap": None,
     "witness": {"x": [0.25, 0.5], "y": [1.0]} if deed == "sat" else None,
-    "stages": [{"name": "bounds", "seconds": 0.25, "unstable": 3}, {"name": "bounds", "seconds": 0.5, "unstable": 4}],
+    "stages": [
+        {"name": "bounds", "seconds": 0.25, "unstable": 3, "worst": 1.5},
+        {"name": "bounds", "seconds": 0.5, "unstable": 4, "worst": 2.5},
+        {
+            "name": "prove",
+            "seconds": 0.1,
+            "dual_bound": None if deed == "sat" else -0.5,
+            "open": 3 if deed == "sat" else "all",
+        },
+    ],
     "proved_by": ["crown"],
     "notices": [],
     "seconds": 0.5,

@@ -41,6 +41,9 @@ def test_each_problem_under_each_setting_is_one_row(calls: Calls, problem_list: 
     row = table.loc[("sat-1.onnx", "b")]
     assert (row["solver"], row["seed"], row["time_limit"], row["truth"]) == ("scip", 7, 7.0, "sat")
     assert (row["bounds.seconds"], row["bounds.unstable"], row["call_seconds"]) == (0.75, 7, 0.5)
+    assert row["bounds.worst"] == 2.5
+    assert table["prove.dual_bound"].isna().tolist() == [True, True, False, False]
+    assert table["prove.open"].tolist() == ["3", "3", "all", "all"]
     assert json.loads(row["witness"]) == [0.25, 0.5]
     assert json.loads(row["versions"])["netopt"]
     assert row["seconds"] > 0.0
