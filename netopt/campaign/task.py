@@ -20,6 +20,8 @@ Row = dict[str, Any]
 
 #: Seconds that a run may take beyond its time limit, for starting and reading, before it is killed.
 GRACE = 10.0
+#: Version of the JSON object of `netopt verify` and `netopt maximize`.
+_SCHEMA = 1
 _PACKAGES = ("netopt", "numpy", "scipy", "onnx", "onnxruntime", "highspy", "gurobipy", "PySCIPOpt", "pyomo", "torch")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 #: Last characters of standard error kept as the reason of a run that failed.
@@ -109,10 +111,12 @@ def _answered(outcome: Outcome, time_limit: float | None) -> Row:
         return {"status": status, "error": reason}
     try:
         answer = json.loads(outcome.output)
-        return _flattened(answer)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except ValueError:
         reason = outcome.errors.strip()[-_REASON:] or f"ended with status {outcome.exit_status} and no answer"
         return {"status": "error", "error": reason}
+    if not isinstance(answer, dict) or answer.get("schema") != _SCHEMA:
+        return {"status": "error", "error": f"answered in another form than schema {_SCHEMA}; update both sides"}
+    return _flattened(answer)
 
 
 def _flattened(answer: Mapping[str, Any]) -> Row:
@@ -133,10 +137,13 @@ def _flattened(answer: Mapping[str, Any]) -> Row:
     for stage in answer["stages"]:
         for name, value in stage.items():
             column = f"{stage['name']}.{name}"
-            if name == "seconds" or (isinstance(value, int) and not isinstance(value, bool)):
-                row[column] = row.get(column, 0) + value
+            before = row.get(column)
+            if name == "seconds":
+                row[column] = value + (before or 0.0)
+            elif type(value) is int and type(before) is int:
+                row[column] = before + value
             elif name != "name" and value is not None:
-                row[column] = value if isinstance(value, float) else str(value)
+                row[column] = value if type(value) in (int, float) else str(value)
     return row
 
 

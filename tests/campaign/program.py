@@ -49,4 +49,6 @@ if deed == "optimal":
 if deed == "slow":
     time.sleep(0.3)
     answer["status"] = "unsat"
+if deed == "other":
+    answer["schema"] = 2
 sys.stdout.write(json.dumps(answer))

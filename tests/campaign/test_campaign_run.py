@@ -68,6 +68,13 @@ def test_a_crash_a_refusal_and_a_memory_hog_are_rows_too(calls: Calls, problem_l
     assert table.loc["grow-3.onnx", "peak_memory_mb"] > 190
 
 
+def test_an_answer_in_another_form_is_an_error(calls: Calls, problem_list: ListOf, tmp_path: Path) -> None:
+    run_campaign(_tasks(problem_list(["other-1"])), tmp_path / "r.parquet")
+    assert set(read_table(tmp_path / "r.parquet")["error"]) == {
+        "answered in another form than schema 1; update both sides"
+    }
+
+
 def test_a_run_that_does_not_stop_is_killed(
     calls: Calls, problem_list: ListOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
