@@ -367,4 +367,4 @@ def test_statistics_say_what_was_written(library) -> None:
     assert lines[0] == "network1: 1 inputs, 1 outputs, 2 ReLUs, 1 row(s) of x"
     assert lines[1] == "formulation big-m, bounds interval"
     assert lines[3].split() == ["layer1.relu", "2", "0", "0", "2", "2"]
-    assert lines[4].startswith("new columns 7, rows 9")
+    assert lines[4].startswith("new columns 7, rows 7")
