@@ -1,12 +1,14 @@
 """The program of one run: the ``netopt`` command, which ends when the process that started it does.
 
-Run as ``python -m netopt.campaign.child verify ...`` in a session of its own, with a pipe as standard input.
+Run as ``python -m netopt.campaign.child verify ...`` in a session of its own, with a pipe as standard input; or as
+``python -m netopt.campaign.child --program COMMAND verify ...`` for another program.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from importlib.metadata import entry_points
@@ -20,8 +22,10 @@ def _end_with_parent() -> None:
 
 
 def main() -> None:
-    """Run the installed command on this process's arguments."""
+    """Run the installed command, or another program, on this process's arguments."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if sys.argv[1:2] == ["--program"]:
+        sys.exit(subprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL, check=False).returncode)
     (command,) = entry_points(group="console_scripts", name="netopt")
     sys.exit(command.load()())
 

@@ -52,6 +52,7 @@ def run_limited(
     time_limit: float | None = None,
     memory_limit: float | None = None,
     environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = (),
     stop: threading.Event | None = None,
 ) -> Outcome:
     """Run ``netopt *arguments`` and wait for its end.
@@ -64,12 +65,13 @@ def run_limited(
     time_limit : seconds after which it is killed; None for none.
     memory_limit : bytes resident in all its processes together beyond which it is killed.
     environment : variables set in addition to this process's.
+    program : run in place of netopt, with the same arguments.
     stop : once set, it is killed.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         begun = time.perf_counter()
         with subprocess.Popen(
-            [*PROGRAM, *arguments],
+            [*PROGRAM, *(["--program", *program] if program else []), *arguments],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=errors,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from netopt.errors import InvalidOptionError
@@ -19,10 +20,12 @@ class Setting:
     ----------
     name : shown in tables.
     options : (name, value) pairs, e.g. ``(("solver", "highs"), ("threads", "1"))``; the value of a flag is "".
+    program : words of another program that takes the command's arguments and answers in its JSON; empty for netopt.
     """
 
     name: str
     options: tuple[tuple[str, str], ...]
+    program: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -40,6 +43,8 @@ class Setting:
 
 def parse_setting(text: str) -> Setting:
     """Read ``name=fast,solver=highs,formulation=big-m``; without a name the text itself is the name.
+
+    ``program=COMMAND LINE`` runs another program in place of netopt.
 
     Raises
     ------
@@ -65,4 +70,5 @@ def parse_setting(text: str) -> Setting:
             raise InvalidOptionError(f"a setting may not give {key!r}: the campaign or its list does; leave it out")
         options[key] = value
     name = options.pop("name", text)
-    return Setting(name, tuple(options.items()))
+    program = tuple(shlex.split(options.pop("program", "")))
+    return Setting(name, tuple(options.items()), program)

@@ -62,6 +62,7 @@ def run_task(task: Task, stop: threading.Event | None = None) -> Row:
         [*task.problem.arguments(), *task.setting.arguments(), *limit, "--json", "--quiet"],
         time_limit=None if task.time_limit is None else task.time_limit + GRACE,
         memory_limit=task.memory_limit,
+        program=task.setting.program,
         environment=dict.fromkeys(_THREAD_VARIABLES, task.setting.get("threads", "1")),
         stop=stop,
     )

@@ -77,7 +77,7 @@ def run(
 
     problems = [problem for path in lists for problem in read_problems(path)]
     settings = [parse_setting(text) for text in setting]
-    _check_options(settings, {problem.command for problem in problems})
+    _check_options([setting for setting in settings if not setting.program], {problem.command for problem in problems})
     memory = None if memory_limit is None else memory_limit * 2**30
     tasks = plan(problems, settings, Limits(time=time_limit, memory=memory))
     with shown(quiet) as on_progress:

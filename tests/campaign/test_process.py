@@ -15,6 +15,8 @@ import pytest
 
 from netopt.campaign.process import run_limited
 
+CHILD = (sys.executable, "-m", "netopt.campaign.child")
+
 
 @pytest.fixture(autouse=True)
 def _python(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,3 +86,19 @@ def _is_gone(pid: int, seconds: float = 5.0) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def test_another_program_takes_the_place_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netopt.campaign.process.PROGRAM", CHILD)
+    script = tmp_path / "peer.py"
+    script.write_text("import sys; print(sys.argv[1:]); sys.exit(3)\n")
+    outcome = run_limited(["maximize", "net.onnx"], program=(sys.executable, str(script)))
+    assert (outcome.ending, outcome.exit_status) == ("exit", 3)
+    assert outcome.output == "['maximize', 'net.onnx']\n"
+
+
+def test_another_program_is_killed_at_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netopt.campaign.process.PROGRAM", CHILD)
+    outcome = run_limited(["600"], program=("sleep",), time_limit=1.0)
+    assert outcome.ending == "time"
+    assert outcome.seconds < 4.0

@@ -34,3 +34,9 @@ def test_without_a_name_the_text_names_it() -> None:
 def test_a_bad_setting_is_refused(text: str, message: str) -> None:
     with pytest.raises(InvalidOptionError, match=message):
         parse_setting(text)
+
+
+def test_another_program_is_no_option() -> None:
+    setting = parse_setting("name=peer,program='my python' peer.py,solver=scip")
+    assert setting.program == ("my python", "peer.py")
+    assert setting.arguments() == ["--solver=scip"]
