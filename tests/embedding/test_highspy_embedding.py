@@ -54,7 +54,7 @@ def test_written_models_have_readable_names(model, tmp_path) -> None:
     add_predictor_constr(model, ABSOLUTE, rows, name="load")
     model.writeModel(str(tmp_path / "model.lp"))
     text = (tmp_path / "model.lp").read_text()
-    for name in ("load.row0.layer1.relu.z.1", "load.row1.y.0", "load.row1.layer1.relu.above.0", "load.row0.output.0"):
+    for name in ("load.row0.layer1.relu.z.1", "load.row1.y.0", "load.row1.layer1.relu.affine.0", "load.row0.output.0"):
         assert name in text
 
 

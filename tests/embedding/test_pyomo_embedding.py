@@ -39,9 +39,9 @@ def test_components_are_named_after_layers() -> None:
     model.x = pyo.Var(range(2), bounds=(-1, 1))
     add_predictor_constr(model, NETWORK, model.x, name="surrogate")
     block = model.surrogate
-    assert {"layer1_relu", "layer1_relu_a", "layer1_relu_z", "y"} <= set(block.component_map(pyo.Var))
+    assert {"layer1_relu", "layer1_relu_s", "layer1_relu_z", "y"} <= set(block.component_map(pyo.Var))
     assert all(variable.is_binary() for variable in block.layer1_relu_z.values())
-    assert "layer1_relu_above" in block.component_map(pyo.Constraint)
+    assert "layer1_relu_affine" in block.component_map(pyo.Constraint)
     with pytest.raises(InputError, match="takes no component"):
         add_predictor_constr(model, NETWORK, model.x, name="load")
 
