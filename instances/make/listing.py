@@ -1,8 +1,9 @@
-"""Write ``instances.csv``: ``python -m instances.make.listing [RESULTS.parquet ...]``.
+"""Write ``instances.csv``: ``python -m instances.make.listing RESULTS.parquet ... [--proofs PROOFS.csv ...]``.
 
 Every network is paired with every property of its data set. Answers come from tables of `netopt campaign` and are
 written only where they were earned: `sat` where this script replays the witness in onnxruntime against the text of the
-property, `unsat` where two different solvers proved it. Everything else, contradictions included, is `unknown`.
+property; `unsat` where netopt proved it and either `instances.make.oracle` did too, sharing no code, or a second solver
+repeated the whole proof (``confirm=`` in the setting). Everything else, contradictions included, is `unknown`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
@@ -30,30 +30,32 @@ def pairs() -> list[tuple[str, str]]:
     ]
 
 
-def earned_answers(tables: list[Path]) -> dict[tuple[str, str], str]:
-    """Return the answers that the campaign tables support."""
-    provers: dict[tuple[str, str], set[str]] = defaultdict(set)
+def earned_answers(tables: list[Path], proofs: list[Path]) -> dict[tuple[str, str], str]:
+    """Return the answers that campaign tables and independent proofs support."""
+    proved: set[tuple[str, str]] = set()
     broken: set[tuple[str, str]] = set()
-    for table in tables:
-        for row in pd.read_parquet(table).to_dict("records"):
-            key = (f"networks/{Path(row['onnx']).name}", f"properties/{Path(row['vnnlib']).name}")
-            if row["status"] == "unsat":
-                provers[key].add(row["solver"])
-            elif row["status"] == "sat" and is_counterexample(
-                *(FOLDER / name for name in key), json.loads(row["witness"])
-            ):
-                broken.add(key)
-    proved = {key for key, solvers in provers.items() if len(solvers) >= 2}
-    for key in proved & broken:
+    repeated = {tuple(pair) for path in proofs for pair in pd.read_csv(path).itertuples(index=False)}
+    for row in pd.concat([pd.read_parquet(path) for path in tables]).to_dict("records"):
+        key = (f"networks/{Path(row['onnx']).name}", f"properties/{Path(row['vnnlib']).name}")
+        if row["status"] == "unsat":
+            proved.add(key)
+            if isinstance(row.get("confirmed_by"), str) and row["confirmed_by"]:
+                repeated.add(key)
+        elif row["status"] == "sat" and is_counterexample(*(FOLDER / name for name in key), json.loads(row["witness"])):
+            broken.add(key)
+    for key in (proved | repeated) & broken:
         print(f"contradiction: {key} was proved and broken; left unknown")
-    return dict.fromkeys(proved - broken, "unsat") | dict.fromkeys(broken - proved, "sat")
+    answers = dict.fromkeys((proved & repeated) - broken, "unsat")
+    return answers | dict.fromkeys(broken - proved - repeated, "sat")
 
 
 def main() -> None:
     """Write the list."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tables", type=Path, nargs="*", help="results of `netopt campaign` on this list")
-    answers = earned_answers(parser.parse_args().tables)
+    parser.add_argument("tables", type=Path, nargs="+", help="results of `netopt campaign` on this list")
+    parser.add_argument("--proofs", type=Path, nargs="*", default=[], help="tables of `instances.make.oracle`")
+    arguments = parser.parse_args()
+    answers = earned_answers(arguments.tables, arguments.proofs)
     with (FOLDER / "instances.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["onnx", "vnnlib", "timeout_s", "truth"])
