@@ -30,6 +30,8 @@ from netopt.specification.domain import Domain
 
 #: Most seconds of the climb before any bound, and of the one before the solver.
 _FIRST_CLIMB, _SECOND_CLIMB = 0.5, 2.0
+#: Up to this many unstable ReLUs the solver is asked at once: its root is the relaxation, and soon solved.
+_SMALL = 300
 #: Share of the time left that the relaxation may take; the solver meets it again at its root.
 _RELAXATION_SHARE = 0.3
 #: Members of the domain that are tried first.
@@ -73,7 +75,7 @@ class MaximumSearch:
         self._sample(bracket, generator)
         self._climb(bracket, generator, _FIRST_CLIMB, rounds=1)
         self._bound(bracket, bounds, goal)
-        if not bracket.closed:
+        if not bracket.closed and bounds.quick(goal).unstable_count > _SMALL:
             relaxed = self._relax(bracket, bounds, goal)
             self._climb(bracket, generator, _SECOND_CLIMB, rounds=4, start=relaxed)
         if not bracket.closed:

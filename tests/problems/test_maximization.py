@@ -163,6 +163,18 @@ def test_every_bound_level_comes_to_the_same_optimum(level: str) -> None:
     assert result.primal_bound == pytest.approx(usual.primal_bound, rel=2e-4, abs=2e-6)
 
 
+def test_the_relaxation_of_a_large_network_is_solved_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = random_perceptron(np.random.default_rng(4), [3, 6, 5, 1]).network
+    box = Box(-np.ones(3), np.ones(3))
+    usual = maximize(network, box, isolate=False)
+    monkeypatch.setattr("netopt.problems.maximum_search._SMALL", 0)
+    result = maximize(network, box, isolate=False)
+    assert "relaxation" not in {stage["name"] for stage in usual.stages}
+    relaxation = next(stage for stage in result.stages if stage["name"] == "relaxation")
+    assert float(relaxation["dual_bound"]) >= usual.primal_bound  # type: ignore[arg-type]  # a stage holds any number
+    assert result.primal_bound == pytest.approx(usual.primal_bound, rel=2e-4, abs=2e-6)
+
+
 def test_what_cannot_be_used_is_refused_in_one_sentence() -> None:
     network, box = from_weights([np.eye(2)], [np.zeros(2)]), Box(np.zeros(2), np.ones(2))
     for match, options in {
