@@ -1,4 +1,4 @@
-"""One measurement in a process of its own: ``python job.py TOOL 784,512,10 SEED`` prints one JSON line."""
+"""One measurement in a process of its own: ``python -m building.job TOOL 784,512,10 SEED``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 
-from networks import random_weights
+from building.networks import random_weights
 
 
 def main(tool: str, widths: str, seed: str) -> None:
@@ -16,9 +16,9 @@ def main(tool: str, widths: str, seed: str) -> None:
     A tiny network is built into another model first, so that no tool's time holds its lazy imports.
     """
     if tool.startswith("netopt-"):
-        from ours import TOOLS
+        from building.ours import TOOLS
     else:
-        from peers import TOOLS
+        from building.peers import TOOLS
     TOOLS[tool](*random_weights([3, 2, 1], 0))[0]()
     weights, biases = random_weights([int(width) for width in widths.split(",")], int(seed))
     build, size = TOOLS[tool](weights, biases)

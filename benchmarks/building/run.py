@@ -22,8 +22,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 
 def measure(python: str, tool: str, widths: str, seed: int) -> dict[str, float]:
     """Run one job in a process of its own."""
-    command = [python, str(HERE / "job.py"), tool, widths, str(seed)]
-    job = subprocess.run(command, capture_output=True, text=True, env=os.environ | ONE_THREAD)
+    command = [python, "-m", "building.job", tool, widths, str(seed)]
+    job = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, env=os.environ | ONE_THREAD)
     if job.returncode != 0:
         raise SystemExit(f"{tool} failed on {widths}:\n{job.stderr}")
     result: dict[str, float] = json.loads(job.stdout.splitlines()[-1])
