@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netopt.cli import options
-from netopt.cli.inputs import read_domain
+from netopt.cli.inputs import read_domain, read_network
 from netopt.cli.report import number, print_json, print_table
 
 if TYPE_CHECKING:
@@ -38,10 +38,9 @@ def bounds(
     The box is --lower and --upper, or encloses the inputs of --property.
     """
     begun = time.monotonic()
-    from netopt.network.load import load_network
     from netopt.tightening.levels import tighten
 
-    net = load_network(network, output="logits")
+    net = read_network(network, logits=True)
     domain = read_domain(net, lower, upper, property_file, enclose=True)
     deadline = None if time_limit is None else begun + time_limit
     found = tighten(net, domain, level, deadline=deadline, threads=threads)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from netopt.cli import options
-from netopt.cli.inputs import output_weights, read_domain, read_property
+from netopt.cli.inputs import output_weights, read_domain, read_network, read_property
 from netopt.cli.report import print_json
 
 if TYPE_CHECKING:
     from formulations.milp import MilpModel
+    from netopt.arrays import FloatArray
     from netopt.engines.objective import SlackObjective
     from netopt.network.network import Network
     from netopt.specification.domain import Domain
@@ -58,42 +60,55 @@ def formulate(
     begun = time.monotonic()
     from formulations.registry import parse_formulation
     from netopt.engines.milp import build_slack_model
-    from netopt.engines.objective import SlackObjective
-    from netopt.errors import InputError
-    from netopt.network.load import load_network
-    from netopt.solvers.lp import write_lp
-    from netopt.solvers.mps import write_mps
     from netopt.tightening.levels import tighten
 
-    writers = {".mps": write_mps, ".lp": write_lp}
-    if file.suffix not in writers:
-        raise InputError(f"{file} ends in neither .mps nor .lp; give it one of these endings")
+    write = _writer(file)
     form = parse_formulation(formulation)
     if property_file is not None and output is None and weights is None:
-        net = load_network(network, output="logits")
-        if minimize or logits or lower is not None or upper is not None:
-            raise InputError(
-                "--minimize, --logits, --lower and --upper do not go with --property alone; leave them out"
-            )
-        domain, objective = _disjunct(net, property_file, case, disjunct)
+        _refuse(
+            minimize or logits or lower is not None or upper is not None,
+            "--minimize, --logits, --lower and --upper do not go with --property alone; leave them out",
+        )
+        net, domain, objective = _disjunct(network, property_file, case, disjunct)
     else:
-        net = load_network(network, output="logits" if logits else None)
-        if case is not None or disjunct is not None:
-            raise InputError("--case and --disjunct choose a part of --property; leave out --output and --weights")
-        function = output_weights(net, output, weights)
+        _refuse(
+            case is not None or disjunct is not None,
+            "--case and --disjunct choose a part of --property; leave out --output and --weights",
+        )
+        net = read_network(network, logits=logits)
+        objective = _linear(output_weights(net, output, weights), minimize)
         domain = read_domain(net, lower, upper, property_file)
-        objective = SlackObjective.linear(-function if minimize else function)
     deadline = None if time_limit is None else begun + time_limit
     found = tighten(net, domain, bounds, deadline=deadline, threads=threads)
     written = build_slack_model(net, domain, objective, found, form)
     model = _turned(written.model) if minimize else written.model
-    writers[file.suffix](model, file)
-    sizes = _sizes(model) | {"binaries": written.encoding.binary_count}
+    write(model, file)
+    head = {"schema": 1, "command": "formulate", "network_sha256": net.sha256, "file": str(file), "bounds": found.level}
+    _report(head, _sizes(model) | {"binaries": written.encoding.binary_count}, begun, as_json)
+
+
+def _refuse(wrong: bool, sentence: str) -> None:
+    from netopt.errors import InputError
+
+    if wrong:
+        raise InputError(sentence)
+
+
+def _writer(file: Path) -> Callable[[MilpModel, Path], None]:
+    """Return the writer for a file's ending."""
+    from netopt.solvers.lp import write_lp
+    from netopt.solvers.mps import write_mps
+
+    writers = {".mps": write_mps, ".lp": write_lp}
+    _refuse(file.suffix not in writers, f"{file} ends in neither .mps nor .lp; give it one of these endings")
+    return writers[file.suffix]
+
+
+def _report(head: dict[str, Any], sizes: dict[str, int], begun: float, as_json: bool) -> None:
     if as_json:
-        head = {"schema": 1, "command": "formulate", "network_sha256": net.sha256, "file": str(file)}
-        print_json(head | {"bounds": found.level} | sizes | {"seconds": time.monotonic() - begun})
+        print_json(head | sizes | {"seconds": time.monotonic() - begun})
     else:
-        typer.echo(f"{file}: " + ", ".join(f"{count} {name}" for name, count in sizes.items()))
+        typer.echo(f"{head['file']}: " + ", ".join(f"{count} {name}" for name, count in sizes.items()))
 
 
 def _sizes(model: MilpModel) -> dict[str, int]:
@@ -113,25 +128,29 @@ def _turned(model: MilpModel) -> MilpModel:
     )
 
 
-def _disjunct(
-    network: Network, property_file: Path, case: int | None, disjunct: int | None
-) -> tuple[Domain, SlackObjective]:
-    """Return the domain and the smallest normalised slack of one disjunct of a property."""
+def _linear(weights: FloatArray, minimize: bool) -> SlackObjective:
     from netopt.engines.objective import SlackObjective
 
+    return SlackObjective.linear(-weights if minimize else weights)
+
+
+def _disjunct(
+    path: Path, property_file: Path, case: int | None, disjunct: int | None
+) -> tuple[Network, Domain, SlackObjective]:
+    """Return the network, the domain and the smallest normalised slack of one disjunct of a property."""
+    from netopt.engines.objective import SlackObjective
+
+    network = read_network(path, logits=True)
     cases = read_property(network, property_file).cases
     chosen = cases[_choice("--case", "input regions", case, len(cases), property_file)]
     disjuncts = chosen.disjuncts
     conjunction = disjuncts[_choice("--disjunct", "disjuncts", disjunct, len(disjuncts), property_file)]
-    return chosen.domain, SlackObjective.normalised(conjunction)
+    return network, chosen.domain, SlackObjective.normalised(conjunction)
 
 
 def _choice(option: str, what: str, number: int | None, count: int, path: Path) -> int:
     """Return the position, from 0, that an option counted from 1 chooses."""
-    from netopt.errors import InputError
-
-    if number is None and count != 1:
-        raise InputError(f"{path} has {count} {what}; choose one with {option}")
-    if number is not None and number > count:
-        raise InputError(f"{option} is {number} and {path} has {count} {what}; choose one of them")
-    return (number or 1) - 1
+    _refuse(number is None and count != 1, f"{path} has {count} {what}; choose one with {option}")
+    position = (number or 1) - 1
+    _refuse(position >= count, f"{option} is {number} and {path} has {count} {what}; choose one of them")
+    return position

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from netopt.cli import options
-from netopt.cli.inputs import read_domain
+from netopt.cli.inputs import read_domain, read_network
 from netopt.cli.report import print_json, print_table
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ def info(
     Layers, ReLUs, weights and digest; over a box also how many ReLUs are unstable. The box is --lower
     and --upper, or encloses the inputs of --property.
     """
-    from netopt.network.load import load_network
     from netopt.tightening.levels import tighten
 
-    net = load_network(network, output="logits")
+    net = read_network(network, logits=True)
     known = None
     if property_file is not None or lower is not None or upper is not None:
         domain = read_domain(net, lower, upper, property_file, enclose=True)

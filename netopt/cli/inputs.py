@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from netopt.specification.property import Property
 
 
+def read_network(path: Path, *, logits: bool) -> Network:
+    """Return the network in a file; `logits` leaves a trailing softmax out."""
+    from netopt.network.load import load_network
+
+    return load_network(path, output="logits" if logits else None)
+
+
 def read_domain(
     network: Network, lower: str | None, upper: str | None, property_file: Path | None, *, enclose: bool = False
 ) -> Domain:

@@ -9,11 +9,13 @@ import typer
 
 from netopt.cli import options
 from netopt.cli.exits import Exit, complain
-from netopt.cli.inputs import left, output_weights, read_domain
+from netopt.cli.inputs import left, output_weights, read_domain, read_network
 from netopt.cli.progress import progress_line
 from netopt.cli.report import number, print_json, witness_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from netopt.problems.results import MaximizationResult
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -46,10 +48,9 @@ def maximize(
     The first line is optimal, feasible, infeasible, timeout or unknown; primal_bound and dual_bound follow.
     """
     begun = time.monotonic()
-    from netopt.network.load import load_network
     from netopt.problems.maximization import maximize as solve
 
-    net = load_network(network, output="logits" if logits else None)
+    net = read_network(network, logits=logits)
     function = output_weights(net, output, weights)
     domain = read_domain(net, lower, upper, property_file)
     with progress_line(f"maximize {network.name}", quiet=quiet) as progress:
@@ -68,6 +69,11 @@ def maximize(
             memory_limit=memory_limit,
             progress=progress,
         )
+    _report(result, as_json, results_file, quiet)
+    raise typer.Exit(_status(result))
+
+
+def _report(result: MaximizationResult, as_json: bool, results_file: Path | None, quiet: bool) -> None:
     if as_json:
         print_json(result.to_json())
     else:
@@ -78,7 +84,6 @@ def maximize(
     if not quiet:
         for notice in result.notices:
             complain(notice)
-    raise typer.Exit(_status(result))
 
 
 def result_text(result: MaximizationResult) -> str:

@@ -8,6 +8,13 @@ from typing import Annotated
 
 import typer
 
+
+def _positive(value: float | None) -> float | None:
+    if value is not None and not value > 0.0:
+        raise typer.BadParameter(f"{value:g} is not positive; leave the option out for no limit")
+    return value
+
+
 Network = Annotated[Path, typer.Argument(metavar="NET.onnx", help="The trained network, .onnx or .onnx.gz.")]
 PropertyFile = Annotated[
     Path | None, typer.Option("--property", metavar="FILE", help="VNN-LIB file whose inputs are the domain.")
@@ -42,7 +49,13 @@ Bounds = Annotated[
 ]
 TimeLimit = Annotated[
     float | None,
-    typer.Option("--time-limit", "--timeout", metavar="SECONDS", help="Limit of the whole call, reading included."),
+    typer.Option(
+        "--time-limit",
+        "--timeout",
+        metavar="SECONDS",
+        help="Limit of the whole call, reading included.",
+        callback=_positive,
+    ),
 ]
 
 
@@ -64,7 +77,7 @@ Threads = Annotated[
     ),
 ]
 MemoryLimit = Annotated[
-    float | None, typer.Option("--memory-limit", metavar="GB", help="Limit of the solver's memory.")
+    float | None, typer.Option("--memory-limit", metavar="GB", help="Limit of the solver's memory.", callback=_positive)
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of everything random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
