@@ -27,8 +27,8 @@ def main() -> None:
         if result.witness is not None:
             show_witness(result.witness)
 
-    prop = netopt.read_vnnlib(INSTANCES / "properties/mnist-img2-eps0.02.vnnlib.gz")
-    print("maximize: how high can the score of class 7 be within 0.02 a pixel?")
+    prop = netopt.read_vnnlib(INSTANCES / "properties/mnist-img2-eps0.01.vnnlib.gz")
+    print("maximize: how high can the score of class 7 be within 0.01 a pixel?")
     best = netopt.maximize(network, prop.cases[0].domain, output=7, time_limit=60.0, threads=threads)
     print(f"  {best.status.value} in {best.seconds:.2f} s")
     print(f"  attained {best.primal_bound:.6f}, proven at most {best.dual_bound:.6f} by {', '.join(best.proved_by)}")
