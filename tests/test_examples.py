@@ -1,0 +1,64 @@
+"""The worked examples run, and their answers are right."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from netopt.network.load import load_network
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def all_blends(wines: int, barrels: int, most: int) -> np.ndarray:
+    """Every way to fill the barrels, (blends, wines)."""
+    rows = np.zeros((1, 0), dtype=int)
+    for filled in range(1, wines + 1):
+        rows = np.concatenate([np.column_stack([rows, np.full(len(rows), k)]) for k in range(most + 1)])
+        total = rows.sum(axis=1)
+        rows = rows[(total <= barrels) & (total + most * (wines - filled) >= barrels)]
+    return rows
+
+
+def test_no_other_blend_is_cheaper(capsys) -> None:
+    pytest.importorskip("pyomo")
+    example = load("wine_blend")
+    price, barrels = example.blend()
+    stock = np.loadtxt(example.MODELS / "wine_stock.csv", delimiter=",", skiprows=1)[:, 1:]
+    blends = all_blends(len(stock), example.BARRELS, example.MOST_OF_ONE)
+    measured = blends @ stock / example.BARRELS
+    logits = load_network(example.MODELS / "wine.onnx").forward(measured)
+    good = (measured[:, 0] >= example.LEAST_ALCOHOL) & (logits[:, 0] >= logits[:, 1:].max(axis=1) + example.MARGIN)
+    prices = blends @ example.PRICES
+    assert price == pytest.approx(prices[good].min())
+    assert barrels in blends[good & np.isclose(prices, price)].tolist()
+    assert "classifier: 13 inputs" in capsys.readouterr().out
+
+
+def test_no_plan_made_of_past_runs_is_better() -> None:
+    example = load("batch_yield")
+    profit, settings = example.plan()
+    network = load_network(example.MODELS / "yield.onnx")
+    catalyst = settings[:, example.CATALYST]
+    assert catalyst.sum() <= example.CATALYST_BUDGET + 1e-6
+    assert (np.diff(catalyst) <= -0.1 + 1e-6).all()
+    earned = network.forward(settings).sum() - example.HEAT_PRICE * settings[:, 0].sum()
+    assert profit == pytest.approx(earned, abs=1e-3)
+    runs = np.loadtxt(example.MODELS / "yield_runs.csv", delimiter=",", skiprows=1)
+    first, second, third = np.meshgrid(*[np.arange(len(runs))] * 3, indexing="ij")
+    used = runs[:, example.CATALYST]
+    allowed = used[first] + used[second] + used[third] <= example.CATALYST_BUDGET
+    allowed &= (used[first] >= used[second] + 0.1) & (used[second] >= used[third] + 0.1)
+    worth = network.forward(runs)[:, 0] - example.HEAT_PRICE * runs[:, 0]
+    assert profit >= (worth[first] + worth[second] + worth[third])[allowed].max()
