@@ -90,7 +90,7 @@ def add_predictor_constr(
     >>> x = model.addVariable(lb=-2.0, ub=1.0)
     >>> prediction = add_predictor_constr(model, network, [x])
     >>> _ = model.maximize(prediction.output[0])
-    >>> prediction.output_values.tolist()
+    >>> prediction.output_values.round(6).tolist()
     [2.0]
     """
     adapter = adapt(model)
