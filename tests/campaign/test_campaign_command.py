@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,7 +13,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from netopt.campaign.journal import read_table
+from netopt.campaign import process
+from netopt.campaign.journal import Journal, read_table
 from netopt.cli.main import app
 
 Calls = Callable[[], list[list[str]]]
@@ -65,3 +70,23 @@ def test_tables_that_overlap_are_not_added_up(calls: Calls, problem_list: ListOf
 def test_quiet_prints_nothing(calls: Calls, problem_list: ListOf, tmp_path: Path) -> None:
     result = _call(problem_list(["crash-1"]), "--setting", "name=a", "-o", tmp_path / "r.parquet", "--quiet")
     assert (result.exit_code, result.output) == (0, "")
+
+
+def test_ctrl_c_ends_the_runs_and_keeps_what_is_finished(calls: Calls, problem_list: ListOf, tmp_path: Path) -> None:
+    path, results = problem_list(["sat-1", "hang-2"]), tmp_path / "r.parquet"
+    arguments = ["netopt", "campaign", str(path), "--setting", "name=a", "-o", str(results)]
+    script = (
+        "import sys, netopt.campaign.process as process\n"
+        f"process.PROGRAM, sys.argv = {process.PROGRAM!r}, {arguments!r}\n"
+        "from netopt.cli.main import main\n"
+        "sys.exit(main())"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as campaign:
+        deadline = time.monotonic() + 60.0
+        while len(calls()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        campaign.send_signal(signal.SIGINT)
+        _, errors = campaign.communicate(timeout=20.0)
+    assert campaign.returncode == 130
+    assert errors == "netopt: interrupted\n"
+    assert [row["status"] for row in Journal(results).rows().values()] == ["sat"]
