@@ -139,6 +139,8 @@ class MilpEngine:
         built = time.monotonic() - begun
         if parameters.time_limit is not None:
             parameters = replace(parameters, time_limit=max(0.0, parameters.time_limit - built))
+        # Generic cuts on dense rows cost more than they prune, and better points come from gradients.
+        parameters = replace(parameters, plain=True)
 
         def found(_value: float, point: FloatArray) -> None:
             if on_point is not None:

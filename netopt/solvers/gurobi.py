@@ -150,6 +150,9 @@ def _set_options(gurobi: Any, parameters: SolverParameters) -> None:
     gurobi.setParam("MIPGapAbs", parameters.absolute_gap)
     if parameters.node_limit is not None:
         gurobi.setParam("NodeLimit", parameters.node_limit)
+    if parameters.plain:
+        gurobi.setParam("Cuts", 0)
+        gurobi.setParam("Heuristics", 0.0)
     if parameters.log:
         gurobi.setParam("LogToConsole", 0)
         gurobi.setParam("OutputFlag", 1)  # the callback prints to stderr

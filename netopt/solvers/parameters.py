@@ -21,6 +21,8 @@ class SolverParameters:
     objective_limit : stop as soon as an incumbent is at least this good (>= when maximizing, <= when minimizing).
     bound_limit : stop as soon as the dual bound proves that nothing better than this exists (<= when maximizing).
     node_limit : None is no limit.
+    plain : search without the vendor's cuts and sub-MIP heuristics, for models with dense rows and small trees, as
+        networks have. A vendor that has no switch for one keeps it; `options` comes last.
     log : let the vendor print to stderr.
     options : the vendor's own options by the vendor's names; an unknown name or a bad value is refused.
     """
@@ -33,6 +35,7 @@ class SolverParameters:
     objective_limit: float | None = None
     bound_limit: float | None = None
     node_limit: int | None = None
+    plain: bool = False
     log: bool = False
     options: Mapping[str, bool | int | float | str] = field(default_factory=lambda: MappingProxyType({}))
 

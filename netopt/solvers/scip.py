@@ -54,6 +54,15 @@ _RESERVED = {
     "limits/dual": "bound_limit",
     "misc/catchctrlc": "interrupt",
 }
+#: No cuts, and none of the heuristics that solve a MIP of their own.
+_PLAIN = {
+    "separating/maxroundsroot": 0,
+    "separating/maxrounds": 0,
+    "heuristics/alns/freq": -1,
+    "heuristics/crossover/freq": -1,
+    "heuristics/rens/freq": -1,
+    "heuristics/rins/freq": -1,
+}
 _WALL_CLOCK = 2
 _MOST_THREADS = 64
 
@@ -124,6 +133,8 @@ def _set_options(scip: Any, parameters: SolverParameters) -> None:
     }
     if parameters.node_limit is not None:
         settings["limits/nodes"] = parameters.node_limit
+    if parameters.plain:
+        settings |= _PLAIN
     scip.setParams(settings)
     refuse_reserved("SCIP", parameters.options, _RESERVED)
     known = scip.getParams() if parameters.options else {}

@@ -165,10 +165,10 @@ def test_unbounded(solver: MilpSolver, maximize: bool, integral: bool) -> None:
 
 
 @settings(max_examples=40)
-@given(seed=st.integers(0, 10**6))
-def test_enumeration_agrees(solver: MilpSolver, seed: int) -> None:
+@given(seed=st.integers(0, 10**6), plain=st.booleans())
+def test_enumeration_agrees(solver: MilpSolver, seed: int, plain: bool) -> None:
     model = random_milp(seed)
-    optimum, result = best_value(model), solve(solver, model)
+    optimum, result = best_value(model), solve(solver, model, plain=plain)
     if optimum is None:
         assert result.termination is Termination.INFEASIBLE, result
     else:

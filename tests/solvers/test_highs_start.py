@@ -34,14 +34,15 @@ def knapsack():
 
 
 @pytest.mark.parametrize(
-    ("start", "options", "expected"),
+    ("start", "plain", "options", "expected"),
     [
-        (None, {}, (True, True, True, "choose")),
-        (np.zeros(3), {}, (False, False, False, "off")),
-        (np.zeros(3), {"presolve": "on", "mip_heuristic_run_rins": True}, (False, True, False, "on")),
+        (None, False, {}, (True, True, True, "choose")),
+        (None, True, {}, (False, False, False, "choose")),
+        (np.zeros(3), False, {}, (False, False, False, "off")),
+        (np.zeros(3), False, {"presolve": "on", "mip_heuristic_run_rins": True}, (False, True, False, "on")),
     ],
 )
-def test_options_with_and_without_a_start(used, start, options, expected) -> None:
-    answer = Highs().solve(knapsack(), SolverParameters(options=options), start=start)
+def test_options_with_and_without_a_start(used, start, plain, options, expected) -> None:
+    answer = Highs().solve(knapsack(), SolverParameters(plain=plain, options=options), start=start)
     assert answer.primal_bound == pytest.approx(3.0)
     assert tuple(used[name] for name in (*SUB_MIPS, "presolve")) == expected
