@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from netopt.errors import InvalidOptionError
 
@@ -29,8 +30,9 @@ class Setting:
 
     @property
     def text(self) -> str:
-        """The options as they were written."""
-        return ",".join(key if value == "" else f"{key}={value}" for key, value in self.options)
+        """The options as they were written, and the program without the folders it is in on this machine."""
+        program = [("program", " ".join(PurePath(word).name for word in self.program))] if self.program else []
+        return ",".join(key if value == "" else f"{key}={value}" for key, value in [*program, *self.options])
 
     def arguments(self) -> list[str]:
         """Return the options as the command takes them."""

@@ -39,4 +39,8 @@ def test_a_bad_setting_is_refused(text: str, message: str) -> None:
 def test_another_program_is_no_option() -> None:
     setting = parse_setting("name=peer,program='my python' peer.py,solver=scip")
     assert setting.program == ("my python", "peer.py")
+    assert (
+        parse_setting("name=peer,program=/bin/python x/peer.py,solver=scip").text
+        == "program=python peer.py,solver=scip"
+    )
     assert setting.arguments() == ["--solver=scip"]
