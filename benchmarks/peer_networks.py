@@ -21,9 +21,7 @@ def fitted_regressor(weights: list[np.ndarray], biases: list[np.ndarray]) -> Any
     return regressor
 
 
-def omlt_definition(
-    weights: list[np.ndarray], biases: list[np.ndarray], lower: np.ndarray, upper: np.ndarray
-) -> Any:
+def omlt_definition(weights: list[np.ndarray], biases: list[np.ndarray], lower: np.ndarray, upper: np.ndarray) -> Any:
     """Return OMLT's definition of the network over a box."""
     from omlt.neuralnet import NetworkDefinition
     from omlt.neuralnet.layer import DenseLayer, InputLayer

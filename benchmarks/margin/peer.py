@@ -1,7 +1,7 @@
 """A peer with netopt's interface: ``peer.py TOOL maximize NET.onnx --property P.vnnlib.gz --weights ... --json``.
 
-Runs under the peers' interpreter, which knows nothing of netopt. The time it reports covers building and solving; reading,
-imports and a network of one neuron, solved first so that no lazy import is counted, are left out.
+Runs under the peers' interpreter, which knows nothing of netopt. The time it reports covers building and solving;
+reading, imports and a network of one neuron, solved first so that no lazy import is counted, are left out.
 """
 
 from __future__ import annotations

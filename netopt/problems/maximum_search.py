@@ -72,6 +72,8 @@ class MaximumSearch:
         bounds = BoundsOfCases(read, self.settings, self.run)
         goal = Goal(0, 0, self.domain, objective)
         generator = np.random.default_rng(self.settings.seed)
+        if read.relus:
+            self.settings.warm_up()
         self._sample(bracket, generator)
         self._climb(bracket, generator, _FIRST_CLIMB, rounds=1)
         self._bound(bracket, bounds, goal)

@@ -86,6 +86,11 @@ class Settings:
         """The engine that proves and searches."""
         return MilpEngine(self.solver, self.formulation)
 
+    def warm_up(self) -> None:
+        """Start the solver's process, so that it loads while this one works."""
+        if isinstance(self.solver, ChildSolver):
+            self.solver.prepare()
+
     @property
     def plain_solver(self) -> MilpSolver:
         """The solver itself, for a step that starts child processes of its own."""

@@ -136,6 +136,8 @@ class _Verification:
         self._bound(read, bounds)
         splits = SplitProofs(read, hunt, self.run)
         self._split(splits, splits.first_slice)
+        if self._open_cases():
+            self.settings.warm_up()
         self._attack(hunt, Effort.LONG)
         self._split(splits, splits.main_slice)
         self._prove(read, hunt, bounds)

@@ -166,7 +166,7 @@ def test_ctrl_c_returns_what_is_known_and_leaves_no_process(tmp_path: Path) -> N
     script.write_text(
         "import numpy as np, netopt\n"
         "g = np.random.default_rng(0)\n"
-        "sizes = [30, 60, 60, 60, 1]\n"
+        "sizes = [30, 120, 120, 120, 1]\n"
         "w = [g.normal(size=(b, a)) for a, b in zip(sizes, sizes[1:])]\n"
         "net = netopt.from_weights(w, [np.zeros(b) for b in sizes[1:]])\n"
         "def told(progress):\n"
