@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from netopt.arrays import FloatArray
 from netopt.errors import InputError
+from netopt.network.sklearn_reader import read_scaler
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,24 +70,10 @@ def _factor(values: ArrayLike, size: int, side: str) -> FloatArray:
 
 def _from_sklearn(scaler: Any, side: str) -> tuple[ArrayLike, ArrayLike]:
     """Return (offset, factor) of a fitted scikit-learn scaler."""
-    name = type(scaler).__name__
     if getattr(scaler, "clip", False):
-        raise InputError(f"{side} is a {name} that clips, which is not affine; fit it with clip=False")
+        raise InputError(f"{side} is a {type(scaler).__name__} that clips, which is not affine; fit it with clip=False")
     try:
-        match name:
-            case "StandardScaler":
-                offset = scaler.mean_ if scaler.with_mean else 0.0  # the mean is there even when it is not used
-                return offset, _or(scaler.scale_, 1.0)
-            case "MinMaxScaler":
-                return -scaler.min_ / scaler.scale_, 1.0 / scaler.scale_
-            case "MaxAbsScaler":
-                return 0.0, scaler.scale_
-            case "RobustScaler":
-                return _or(scaler.center_, 0.0), _or(scaler.scale_, 1.0)
-    except AttributeError as error:
-        raise InputError(f"{side} is a {name} that is not fitted; call its fit on the training data first") from error
-    raise InputError(f"{side} is a {name}; pass a Standard, MinMax, MaxAbs or RobustScaler, or (offset, factor)")
-
-
-def _or(values: Any, otherwise: float) -> ArrayLike:
-    return otherwise if values is None else values
+        slope, shift = read_scaler(scaler)
+    except InputError as error:
+        raise InputError(f"{side}: {error}; or pass (offset, factor)") from error
+    return -shift / slope, 1.0 / slope
