@@ -125,9 +125,10 @@ def test_an_interrupt_while_files_are_read(tmp_path: Path) -> None:
     with subprocess.Popen(
         [*NETOPT, "info", str(tmp_path / "net.onnx")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        time.sleep(4.0)
+        writer = os.open(tmp_path / "net.onnx", os.O_WRONLY)  # returns once the command has opened it
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=20.0)
+        os.close(writer)
     assert (process.returncode, output, errors) == (130, "", "netopt: interrupted\n")
 
 
