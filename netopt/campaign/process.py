@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Literal
 
+from netopt.solvers.memory import resident_memory
+
 #: Seconds between two looks at the memory.
 _POLL = 0.1
 #: Bytes of a stream that are kept, from its end: the JSON of 10^5 inputs fits.
@@ -104,7 +106,7 @@ def _watch(
         try:
             process.wait(_POLL)
         except subprocess.TimeoutExpired:
-            peak = max(peak, _resident(process.pid))
+            peak = max(peak, resident_memory(process.pid))
         else:
             return "exit", peak
         if memory_limit is not None and peak > memory_limit:
@@ -113,24 +115,6 @@ def _watch(
             return "time", peak
         if stop is not None and stop.is_set():
             return "interrupt", peak
-
-
-def _resident(pid: int) -> int:
-    """Bytes resident in a process and its descendants; pages they share count more than once."""
-    import psutil
-
-    total = 0
-    try:
-        leader = psutil.Process(pid)
-        processes = [leader, *leader.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    for process in processes:
-        try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue  # it ended between the listing and the look
-    return total
 
 
 def _kill_session(process: subprocess.Popen[bytes]) -> None:

@@ -13,6 +13,7 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
+from netopt.solvers.memory import resident_memory
 from netopt.solvers.worker import Job
 
 _BOOT = "import sys; sys.path[:] = {path!r}; from netopt.solvers.worker import serve; serve({descriptor})"
@@ -82,13 +83,7 @@ class WorkerProcess:
 
     def resident_memory(self) -> int:
         """Return the resident bytes of the worker and its children, 0 once it ended."""
-        import psutil
-
-        try:
-            process = psutil.Process(self._process.pid)
-            return sum(member.memory_info().rss for member in [process, *process.children(recursive=True)])
-        except psutil.NoSuchProcess:
-            return 0
+        return resident_memory(self._process.pid)
 
     def kill(self) -> None:
         """End the worker and everything it started, at once."""
