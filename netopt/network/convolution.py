@@ -87,7 +87,7 @@ class Convolution(LinearMap):
         kernel = self.weight.reshape(self.groups, channels // self.groups, -1)
         out = np.empty((x.shape[0], self.groups, channels // self.groups, height * width))
         for part in self._chunks(x.shape[0]):
-            np.matmul(kernel, self._unfold(x[part]), out=out[part])
+            np.matmul(kernel, self.unfold(x[part]), out=out[part])
         return out.reshape(x.shape[0], self.out_size)
 
     def apply_transpose(self, y: FloatArray) -> FloatArray:
@@ -121,7 +121,7 @@ class Convolution(LinearMap):
                 left = j * self.dilations[1]
                 yield i, j, rows, slice(left, left + (width - 1) * self.strides[1] + 1, self.strides[1])
 
-    def _unfold(self, x: FloatArray) -> FloatArray:
+    def unfold(self, x: FloatArray) -> FloatArray:
         """Return the pixels each output sees: (batch, in) -> (batch, groups, C / groups * taps, out pixels)."""
         batch = x.shape[0]
         channels, height, width = self.in_shape
@@ -135,7 +135,7 @@ class Convolution(LinearMap):
         return unfolded.reshape(batch, self.groups, -1, self.out_shape[1] * self.out_shape[2])
 
     def _fold(self, unfolded: FloatArray) -> FloatArray:
-        """Add every window back to its pixels, the transpose of `_unfold`: -> (batch, in)."""
+        """Add every window back to its pixels, the transpose of `unfold`: -> (batch, in)."""
         batch = unfolded.shape[0]
         channels, height, width = self.in_shape
         top, left, bottom, right = self.pads

@@ -1,0 +1,1 @@
+"""Pruning: masks over a trained network's weights, and the sparse networks they make."""

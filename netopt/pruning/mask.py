@@ -1,0 +1,155 @@
+"""Masks: which weights of a network are kept. Masks are data: saved, loaded, composed, applied."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netopt.arrays import BoolArray
+from netopt.errors import InputError
+from netopt.network.network import Network
+from netopt.pruning.weights import prunable_maps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mask:
+    """Which stored weights of a network are kept.
+
+    Attributes
+    ----------
+    kept : name of an Affine (``"name:k"`` for the k-th map of one with several inputs) -> True where the weight is
+        kept, shaped like the stored weights: Dense (out, in), Sparse (nnz,), Convolution its kernel. Maps that only
+        move values (skip branches, selections, poolings) have no key.
+    method : how it was found.
+    rate : the fraction that was asked to be removed, in [0, 1).
+    network_sha256 : the network it is about.
+    """
+
+    kept: Mapping[str, BoolArray]
+    method: str
+    rate: float
+    network_sha256: str
+
+    @property
+    def weights(self) -> int:
+        """Number of weights the mask covers."""
+        return sum(kept.size for kept in self.kept.values())
+
+    @property
+    def weights_kept(self) -> int:
+        """Number of weights kept."""
+        return sum(int(np.count_nonzero(kept)) for kept in self.kept.values())
+
+    @property
+    def removed(self) -> float:
+        """Share of the covered weights that is removed."""
+        return 1.0 - self.weights_kept / self.weights if self.weights else 0.0
+
+    def require(self, network: Network) -> None:
+        """Check that this is a mask of `network`.
+
+        Raises
+        ------
+        InputError
+            A map has no array, an array of another shape or no such map exists, or the network has another digest.
+        """
+        shapes = {part.key: part.weights.shape for part in prunable_maps(network)}
+        if odd := sorted(shapes.keys() ^ self.kept.keys()):
+            raise InputError(
+                f"mask and network do not cover the same layers (e.g. {odd[0]!r}); make a mask for this one"
+            )
+        for key, shape in shapes.items():
+            if self.kept[key].shape != shape:
+                raise InputError(
+                    f"the mask of {key!r} has shape {self.kept[key].shape} and its weights {shape};"
+                    " make a mask for this network"
+                )
+        if self.network_sha256 != network.sha256:
+            raise InputError(
+                f"the mask belongs to the network with digest {self.network_sha256[:12]}, not to the one at hand"
+                f" ({network.sha256[:12]}); make a mask for this network"
+            )
+
+    def compose(self, later: Mask, network: Network) -> Mask:
+        """Return the mask of `network` that does what this one and then `later` do.
+
+        Parameters
+        ----------
+        later : a mask of the network this mask makes (as `apply_mask` stores it), or another mask of `network`.
+        network : the network this mask is about.
+
+        Raises
+        ------
+        InputError
+            One of the masks does not fit.
+        """
+        self.require(network)
+        composed: dict[str, BoolArray] = {}
+        for part in prunable_maps(network):
+            kept, then = self.kept[part.key], later.kept.get(part.key)
+            if then is None:  # so little was left that the map counts as one that only moves values
+                composed[part.key] = kept
+            elif then.shape == kept.shape:
+                composed[part.key] = kept & then
+            else:
+                composed[part.key] = _expand(kept & (part.weights != 0.0), then, part.key)
+        return Mask(composed, f"{self.method}+{later.method}", self._rate_with(composed), self.network_sha256)
+
+    def _rate_with(self, composed: Mapping[str, BoolArray]) -> float:
+        return Mask(composed, self.method, self.rate, self.network_sha256).removed
+
+    def save(self, path: Path) -> None:
+        """Write the mask as ``.npz``.
+
+        Raises
+        ------
+        InputError
+            The file cannot be written.
+        """
+        arrays: dict[str, Any] = {f"kept/{key}": kept for key, kept in self.kept.items()}
+        arrays |= {"method": np.array(self.method), "rate": np.array(self.rate)}
+        arrays |= {"network_sha256": np.array(self.network_sha256)}
+        try:
+            with path.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+        except OSError as error:
+            raise InputError(f"the mask cannot be written to {path} ({error.strerror}); choose another file") from error
+
+    @classmethod
+    def load(cls, path: Path) -> Mask:
+        """Read a mask written by `save`; nothing is ever unpickled.
+
+        Raises
+        ------
+        InputError
+            The file is not one of ours. Use `require` to check that it is about the network at hand.
+        """
+        try:
+            with path.open("rb") as file, zipfile.ZipFile(file):  # refuses all that is not an archive
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as data:
+                    content = {key: data[key] for key in data.files}
+            kept = {key.removeprefix("kept/"): value for key, value in content.items() if key.startswith("kept/")}
+            mask = cls(kept, str(content["method"]), float(content["rate"]), str(content["network_sha256"]))
+            if any(value.dtype != np.bool_ for value in kept.values()) or not 0.0 <= mask.rate < 1.0:
+                raise ValueError("its arrays are not those of a mask")
+        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(
+                f"{path} does not hold a mask written by netopt ({error}); make it with 'netopt prune --mask'"
+            ) from error
+        return mask
+
+
+def _expand(stored: BoolArray, then: BoolArray, key: str) -> BoolArray:
+    """Return a mask of the weights a sparse map stores as one of the map it came from."""
+    if then.shape != (int(np.count_nonzero(stored)),):
+        raise InputError(f"the second mask of {key!r} has shape {then.shape}, which neither network has there")
+    composed = np.zeros(stored.shape, dtype=bool)
+    composed[stored] = then
+    return composed

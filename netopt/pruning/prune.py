@@ -1,0 +1,84 @@
+"""Prune a network: choose weights, remove them, fold their means into the biases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.errors import InputError, InvalidOptionError
+from netopt.network.network import Network
+from netopt.pruning.apply import apply_mask, center_values
+from netopt.pruning.mask import Mask
+from netopt.pruning.registry import check_rate, find_method
+from netopt.pruning.request import make_request
+from netopt.specification.domain import Domain
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pruned:
+    """A sparse network and where it comes from.
+
+    Attributes
+    ----------
+    network : the sparse network; its nodes have the names and sizes of the dense ones.
+    mask : the weights kept.
+    notices : what the reader should know, one sentence each.
+    """
+
+    network: Network
+    mask: Mask
+    notices: tuple[str, ...] = ()
+
+
+def prune(
+    network: Network,
+    method: str,
+    rate: float = 0.0,
+    *,
+    domain: Domain | None = None,
+    bounds: PreactivationBounds | None = None,
+    fold: bool | None = None,
+    seed: int = 0,
+) -> Pruned:
+    """Return a sparse version of a network.
+
+    Parameters
+    ----------
+    method : one of `netopt.pruning.registry.METHODS`.
+    rate : the fraction removed, in [0, 1).
+    domain : the inputs that matter; some methods need it.
+    bounds : pre-activation bounds of `network` over `domain`; None computes interval bounds where they are needed.
+    fold : whether biases take the value at the domain's centre of what was removed; None: where a domain is given.
+    seed : governs all that is random.
+
+    Raises
+    ------
+    InputError
+        A method or fold needs a domain and none was given, the domain does not fit, the rate is not in [0, 1), or no
+        such method exists.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from netopt.network.build import from_weights
+    >>> from netopt.pruning.prune import prune
+    >>> from netopt.specification.box import Box
+    >>> network = from_weights([[[2.0, 1.0]]], [[0.0]])
+    >>> box = Box(np.array([0.9, 0.0]), np.array([1.1, 1.0]))
+    >>> prune(network, "domain-aware", 0.5, domain=box).network.forward([1.0, 0.25]).tolist()
+    [2.25]
+    """
+    chosen = find_method(method)
+    check_rate(rate)
+    if domain is None and (chosen.needs_domain or fold):
+        raise InvalidOptionError(
+            f"pruning by {method!r} needs a domain: what flows through the weights"
+            if chosen.needs_domain
+            else "folding needs a domain: at its centre the pruned weights are evaluated; give one or do not fold"
+        )
+    if domain is not None and domain.dimension != network.input_size:
+        raise InputError(f"the domain has {domain.dimension} inputs and the network {network.input_size}")
+    request = make_request(network, rate, seed, domain if chosen.needs_domain else None, bounds)
+    mask = Mask(chosen.select(request), method, rate, network.sha256)
+    means = center_values(network, domain) if domain is not None and fold is not False else None
+    return Pruned(apply_mask(network, mask, means), mask)

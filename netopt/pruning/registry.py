@@ -1,0 +1,105 @@
+"""The pruning methods by name, and the texts that name one with its rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from netopt.arrays import BoolArray
+from netopt.errors import InvalidOptionError
+from netopt.pruning import scores
+from netopt.pruning.request import Request
+from netopt.pruning.select import keep_globally, keep_layerwise, scaled
+
+Selection = Callable[[Request], Mapping[str, BoolArray]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to choose weights.
+
+    Attributes
+    ----------
+    select : from a request to the weights kept.
+    needs_domain : whether it looks at what flows through the weights over a domain.
+    takes_rate : whether it removes a given fraction, or all that its rule names.
+    """
+
+    select: Selection
+    needs_domain: bool = False
+    takes_rate: bool = True
+
+
+def _layerwise(score: Callable[[Request], scores.Scores]) -> Selection:
+    return lambda request: keep_layerwise(score(request), request.rate)
+
+
+def _global(score: Callable[[Request], scores.Scores]) -> Selection:
+    return lambda request: keep_globally(scaled(score(request)), request.rate)
+
+
+#: Name -> method.
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "magnitude": Method(_layerwise(scores.magnitude)),
+        "domain-aware": Method(_layerwise(scores.domain_aware), needs_domain=True),
+        "random": Method(_layerwise(scores.random)),
+        "lamp": Method(lambda request: keep_globally(scores.lamp(request), request.rate)),
+        "global-magnitude": Method(_global(scores.magnitude)),
+        "global-domain-aware": Method(_global(scores.domain_aware), needs_domain=True),
+    }
+)
+
+
+def find_method(name: str) -> Method:
+    """Return the method called `name`.
+
+    Raises
+    ------
+    InvalidOptionError
+        There is none.
+    """
+    if name not in METHODS:
+        raise InvalidOptionError(f"pruning method {name!r} is unknown; choose one of {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def check_rate(rate: float) -> float:
+    """Return `rate` if it is a fraction that can be removed.
+
+    Raises
+    ------
+    InvalidOptionError
+        It is not in [0, 1).
+    """
+    if not 0.0 <= rate < 1.0:
+        raise InvalidOptionError(f"pruning rate {rate:g} is not in [0, 1); give the fraction of weights to remove")
+    return rate
+
+
+def parse_prune(text: str) -> tuple[str, float]:
+    """Return (method, rate) of a text such as ``"magnitude:0.9"``; a method without a rate stands alone.
+
+    Raises
+    ------
+    InvalidOptionError
+        The method is unknown, or the rate is missing, superfluous, no number or not in [0, 1).
+
+    Examples
+    --------
+    >>> from netopt.pruning.registry import parse_prune
+    >>> parse_prune("domain-aware:0.8")
+    ('domain-aware', 0.8)
+    """
+    name, colon, number = text.partition(":")
+    if not find_method(name).takes_rate:
+        if colon:
+            raise InvalidOptionError(f"pruning method {name!r} takes no rate; write {name!r} instead of {text!r}")
+        return name, 0.0
+    try:
+        return name, check_rate(float(number))
+    except ValueError as error:
+        if isinstance(error, InvalidOptionError):
+            raise
+        raise InvalidOptionError(f"{text!r} names no rate; write METHOD:RATE, e.g. '{name}:0.9'") from error
