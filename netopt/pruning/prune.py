@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.errors import InputError, InvalidOptionError
 from netopt.network.network import Network
 from netopt.pruning.apply import apply_mask, center_values
+from netopt.pruning.influence import find_ranges
 from netopt.pruning.mask import Mask
 from netopt.pruning.registry import check_rate, find_method
-from netopt.pruning.request import make_request
+from netopt.pruning.request import Request
+from netopt.pruning.weights import prunable_maps
 from netopt.specification.domain import Domain
 
 
@@ -78,7 +82,8 @@ def prune(
         )
     if domain is not None and domain.dimension != network.input_size:
         raise InputError(f"the domain has {domain.dimension} inputs and the network {network.input_size}")
-    request = make_request(network, rate, seed, domain if chosen.needs_domain else None, bounds)
+    ranges = find_ranges(network, domain, bounds) if domain is not None and chosen.needs_domain else None
+    request = Request(network, prunable_maps(network), rate, np.random.default_rng(seed), ranges)
     mask = Mask(chosen.select(request), method, rate, network.sha256)
     means = center_values(network, domain) if domain is not None and fold is not False else None
     return Pruned(apply_mask(network, mask, means), mask)

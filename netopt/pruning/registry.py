@@ -36,7 +36,7 @@ def _layerwise(score: Callable[[Request], scores.Scores]) -> Selection:
 
 
 def _global(score: Callable[[Request], scores.Scores]) -> Selection:
-    return lambda request: keep_globally(scaled(score(request)), request.rate)
+    return lambda request: keep_globally(score(request), request.rate)
 
 
 #: Name -> method.
@@ -45,8 +45,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "magnitude": Method(_layerwise(scores.magnitude)),
         "domain-aware": Method(_layerwise(scores.domain_aware), needs_domain=True),
         "random": Method(_layerwise(scores.random)),
-        "lamp": Method(lambda request: keep_globally(scores.lamp(request), request.rate)),
-        "global-magnitude": Method(_global(scores.magnitude)),
+        "lamp": Method(_global(scores.lamp)),
+        "global-magnitude": Method(_global(lambda request: scaled(scores.magnitude(request)))),
         "global-domain-aware": Method(_global(scores.domain_aware), needs_domain=True),
     }
 )

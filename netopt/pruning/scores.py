@@ -1,9 +1,11 @@
 r"""Scores of single weights: the lowest go first.
 
 * magnitude: :math:`|w_{ij}|`.
-* domain-aware: :math:`|w_{ij}| \,(u_j - l_j)`, the width over the domain of what flows through the weight: what a
-  solver sees of it. It is zero where the neuron the weight leads to is inactive on the whole domain. A kernel's
-  weight counts the mean over its positions.
+* domain-aware: :math:`|w_{ij}| \,(u_j - l_j)\, s_i`: the width over the domain of what flows through the weight, times
+  the influence of the neuron it leads to on the outputs (`netopt.pruning.influence`): what its removal may change once
+  its mean is folded. It is zero for weights into neurons that are inactive on the whole domain and out of constant
+  ones. A kernel's weight counts the sum over its positions. Being in units of the outputs, these scores compare
+  across maps.
 * random: uniform.
 * LAMP: :math:`w^2 / \sum \{v^2 : v^2 \ge w^2\}` within the map, compared over all maps (Lee, Park, Mo, Ahn, Shin,
   *Layer-adaptive sparsity for the magnitude-based pruning*, ICLR 2021, equation 6). A map's
@@ -34,18 +36,14 @@ def random(request: Request) -> Scores:
 
 
 def domain_aware(request: Request) -> Scores:
-    """Score by size times the width of what flows through."""
-    assert request.ranges is not None
-    scores: dict[str, FloatArray] = {}
-    for part in request.parts:
-        linear_map = part.linear_map
-        inactive = request.ranges.inactive.get(part.node.name)
-        active = np.ones(linear_map.out_size) if inactive is None else (~inactive).astype(np.float64)
-        positions = linear_map.out_size / part.weights.shape[0] if part.weights.ndim == 4 else 1.0
-        scores[part.key] = np.abs(part.weights) * uses(
-            linear_map, request.ranges.width[part.source], active / positions
-        )
-    return scores
+    """Score by what the removal may change at the outputs."""
+    ranges = request.known_ranges
+    with np.errstate(under="ignore", over="ignore"):
+        return {
+            part.key: np.abs(part.weights)
+            * uses(part.linear_map, ranges.width[part.source], ranges.influence[part.node.name])
+            for part in request.parts
+        }
 
 
 def lamp(request: Request) -> Scores:
