@@ -132,6 +132,25 @@ class Network:
             graph.add_edges_from((source, node.name) for source in node.inputs)
         return graph
 
+    def constraint_graph(self) -> nx.DiGraph[tuple[str, int]]:
+        """Return the graph of the neurons: vertices ``(group, index)``, an edge for every weight that is not zero.
+
+        Groups are the input, every Relu, the output, and every Affine that another Affine reads. Made on demand, for
+        analysis and plots; `netopt.network.neuron_graph` has it as a sparse matrix.
+
+        Examples
+        --------
+        >>> from netopt.network.build import from_weights
+        >>> network = from_weights([[[1.0], [0.0]], [[1.0, 1.0]]], [[0.0, 2.0], [0.0]])
+        >>> list(network.constraint_graph().predecessors(("layer1.relu", 0)))
+        [('input', 0)]
+        >>> network.constraint_graph().in_degree(("layer1.relu", 1))
+        0
+        """
+        from netopt.network.neuron_graph import NeuronGraph
+
+        return NeuronGraph.of(self).to_networkx(self)
+
     def forward(self, x: ArrayLike) -> FloatArray:
         """Return the output at one point (n,) or a batch (batch, n), in float64: (m,) or (batch, m).
 

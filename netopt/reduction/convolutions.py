@@ -1,0 +1,69 @@
+"""Convolutions of which little is left become sparse matrices: single neurons can then be dropped."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from netopt.arrays import IntArray
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.network.convolution import Convolution
+from netopt.network.linear_map import LinearMap
+from netopt.network.network import Network
+from netopt.network.nodes import Affine
+from netopt.network.sparse import Sparse
+from netopt.reduction.maps import fan_in, pattern
+from netopt.reduction.plan import Plan, grains, make_plan
+from netopt.specification.domain import Domain
+
+#: A convolution becomes a sparse matrix when it then does at most this share of its multiplications ...
+_SPARSE_SHARE = 0.25
+#: ... and when the rows that are kept have at most so many weights.
+_SPARSE_WEIGHTS = 10_000_000
+
+
+def has_convolutions(network: Network) -> bool:
+    """Return whether any Affine holds a convolution."""
+    return any(isinstance(m, Convolution) for node in network.affines for m in node.maps)
+
+
+def plan_reduction(network: Network, domain: Domain, bounds: PreactivationBounds) -> Plan:
+    """Return what a smaller network keeps, convolutions written out as sparse matrices where that pays."""
+    patterns = {node.name: tuple(pattern(m) for m in node.maps) for node in network.affines}
+    convolutions = {
+        (node.name, k)
+        for node in network.affines
+        for k, linear_map in enumerate(node.maps)
+        if isinstance(linear_map, Convolution)
+    }
+    chosen: set[tuple[str, int]] = set()
+    if convolutions:
+        free = make_plan(network, domain, bounds, patterns, grains(network, convolutions))
+        chosen = {(name, k) for name, k in convolutions if _pays(free, name, k)}
+    # Next to a convolution that stays one whole channels are kept, so rows are chosen with that known.
+    plan = make_plan(network, domain, bounds, patterns, grains(network, chosen))
+    for name, k in chosen:
+        rows = np.flatnonzero(plan.keep[name])
+        matrix = _some_rows(plan.maps[name][k], rows)
+        plan.maps[name] = (*plan.maps[name][:k], matrix, *plan.maps[name][k + 1 :])
+        plan.patterns[name] = (*plan.patterns[name][:k], pattern(matrix), *plan.patterns[name][k + 1 :])
+    return plan
+
+
+def _pays(plan: Plan, name: str, k: int) -> bool:
+    node = plan.network[name]
+    assert isinstance(node, Affine)
+    linear_map, of_pattern, kept = node.maps[k], plan.patterns[name][k], plan.keep[name]
+    rows = fan_in(of_pattern, np.ones(linear_map.in_size, dtype=bool))[kept].sum()
+    work = fan_in(of_pattern, plan.keep[node.inputs[k]])[kept].sum()
+    return bool(kept.any() and work <= _SPARSE_SHARE * linear_map.fan_in.sum() and rows <= _SPARSE_WEIGHTS)
+
+
+def _some_rows(linear_map: LinearMap, rows: IntArray) -> Sparse:
+    """Return a map as a sparse matrix whose other rows are empty: nothing that is kept reads them."""
+    matrix = linear_map.to_csr(rows)
+    counts = np.zeros(linear_map.out_size, dtype=np.int64)
+    counts[rows] = np.diff(matrix.indptr)
+    pointer = np.concatenate([[0], np.cumsum(counts)])
+    shape = (linear_map.out_size, linear_map.in_size)
+    return Sparse(sparse.csr_array((matrix.data, matrix.indices, pointer), shape=shape))
