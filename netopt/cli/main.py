@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "maximize": "netopt.cli.maximize",
         "bounds": "netopt.cli.bounds",
         "info": "netopt.cli.info",
+        "prune": "netopt.cli.prune",
         "formulate": "netopt.cli.formulate",
         "campaign": "netopt.cli.campaign",
         "supports": "netopt.cli.supports",

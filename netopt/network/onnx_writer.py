@@ -28,6 +28,9 @@ _IR_VERSION = 8
 #: A larger Sparse map with few entries a row is written as Gather, Mul and ReduceSum, a smaller or fuller one as Gemm.
 _LARGE = 1_000_000
 _FEW = 16
+#: Of maps larger still, rows count as slender up to this share of the inputs: an entry takes 12 bytes, not 4.
+_HUGE = 16_000_000
+_SLENDER_SHARE = 0.25
 #: Protocol buffers end here.
 _BYTE_LIMIT = 2**31 - 2**20
 
@@ -224,4 +227,5 @@ class _Writer:
 
 def _is_slender(linear_map: Sparse) -> bool:
     widest = int(np.diff(linear_map.weight.indptr).max(initial=0))
-    return widest <= _FEW and linear_map.in_size * linear_map.out_size > _LARGE
+    size = linear_map.in_size * linear_map.out_size
+    return (size > _LARGE and widest <= _FEW) or (size > _HUGE and widest <= _SLENDER_SHARE * linear_map.in_size)

@@ -12,7 +12,8 @@ from netopt.network.network import Network
 from netopt.pruning.apply import apply_mask, center_values
 from netopt.pruning.influence import find_ranges
 from netopt.pruning.mask import Mask
-from netopt.pruning.registry import check_rate, find_method
+from netopt.pruning.paths import ensure_path
+from netopt.pruning.registry import Method, check_rate, find_method
 from netopt.pruning.request import Request
 from netopt.pruning.weights import prunable_maps
 from netopt.specification.domain import Domain
@@ -73,17 +74,27 @@ def prune(
     [2.25]
     """
     chosen = find_method(method)
-    check_rate(rate)
-    if domain is None and (chosen.needs_domain or fold):
-        raise InvalidOptionError(
-            f"pruning by {method!r} needs a domain: what flows through the weights"
-            if chosen.needs_domain
-            else "folding needs a domain: at its centre the pruned weights are evaluated; give one or do not fold"
-        )
-    if domain is not None and domain.dimension != network.input_size:
-        raise InputError(f"the domain has {domain.dimension} inputs and the network {network.input_size}")
+    _check(network, method, chosen, rate, domain, fold)
     ranges = find_ranges(network, domain, bounds) if domain is not None and chosen.needs_domain else None
     request = Request(network, prunable_maps(network), rate, np.random.default_rng(seed), ranges)
-    mask = Mask(chosen.select(request), method, rate, network.sha256)
+    kept = chosen.select(request)
+    notices: tuple[str, ...] = ()
+    if chosen.takes_rate:  # a lossless mask of a function that is constant on the domain has no path, rightly
+        kept, notices = ensure_path(network, kept)
+    mask = Mask(kept, method, rate, network.sha256)
     means = center_values(network, domain) if domain is not None and fold is not False else None
-    return Pruned(apply_mask(network, mask, means), mask)
+    return Pruned(apply_mask(network, mask, means), mask, notices)
+
+
+def _check(network: Network, name: str, method: Method, rate: float, domain: Domain | None, fold: bool | None) -> None:
+    check_rate(rate)
+    if not method.takes_rate and rate:
+        raise InvalidOptionError(f"pruning method {name!r} takes no rate and {rate:g} was given; leave it out")
+    if not method.takes_rate and fold is False:
+        raise InvalidOptionError(f"pruning by {name!r} is exact only with folding; leave fold=False out")
+    if domain is None and method.needs_domain:
+        raise InvalidOptionError(f"pruning by {name!r} looks at the inputs that matter; give a domain")
+    if domain is None and fold:
+        raise InvalidOptionError("folding evaluates what is pruned at the centre of a domain; give one or do not fold")
+    if domain is not None and domain.dimension != network.input_size:
+        raise InputError(f"the domain has {domain.dimension} inputs and the network {network.input_size}")

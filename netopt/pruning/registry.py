@@ -9,8 +9,10 @@ from types import MappingProxyType
 from netopt.arrays import BoolArray
 from netopt.errors import InvalidOptionError
 from netopt.pruning import scores
+from netopt.pruning.lossless import keep_needed
 from netopt.pruning.request import Request
 from netopt.pruning.select import keep_globally, keep_layerwise, scaled
+from netopt.pruning.structured import at_random, by_units, norm_of_weights, width_of_values
 
 Selection = Callable[[Request], Mapping[str, BoolArray]]
 
@@ -46,6 +48,10 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "domain-aware": Method(_layerwise(scores.domain_aware), needs_domain=True),
         "random": Method(_layerwise(scores.random)),
         "lamp": Method(_global(scores.lamp)),
+        "lossless": Method(keep_needed, needs_domain=True, takes_rate=False),
+        "neuron-norm": Method(by_units(norm_of_weights)),
+        "neuron-width": Method(by_units(width_of_values), needs_domain=True),
+        "neuron-random": Method(by_units(at_random)),
         "global-magnitude": Method(_global(lambda request: scaled(scores.magnitude(request)))),
         "global-domain-aware": Method(_global(scores.domain_aware), needs_domain=True),
     }
