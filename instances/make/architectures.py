@@ -29,10 +29,10 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.main(x) + self.shortcut(x))
 
 
-def mlp(depth: int, width: int) -> nn.Sequential:
+def mlp(depth: int, width: int, inputs: int = PIXELS) -> nn.Sequential:
     """Return ``depth`` hidden layers of ``width`` ReLUs on flat images."""
     layers: list[nn.Module] = []
-    size = PIXELS
+    size = inputs
     for _ in range(depth):
         layers += [nn.Linear(size, width), nn.ReLU()]
         size = width

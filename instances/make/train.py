@@ -7,7 +7,9 @@ the networks the field verifies. One thread and one seed, so that a machine of t
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -28,19 +30,43 @@ def train(data: ImageData, architecture: str, *, epochs: int, seed: int) -> tupl
     module = make()
     x = torch.from_numpy(data.x_train).reshape(-1, *shape[1:])
     y = torch.from_numpy(data.y_train)
+    fit(module, x, y, epochs=epochs)
+    with torch.no_grad():
+        scores = module(torch.from_numpy(data.x_test).reshape(-1, *shape[1:])).numpy()
+    return module, float(np.mean(scores.argmax(axis=1) == data.y_test))
+
+
+def fit(
+    module: nn.Module,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    epochs: int,
+    learning_rate: float = 4e-3,
+    kept: Mapping[nn.Parameter, torch.Tensor] = MappingProxyType({}),
+) -> None:
+    """Train a module in place and leave it in evaluation mode.
+
+    Parameters
+    ----------
+    x, y : images in the module's shape, and their classes.
+    learning_rate : the highest of the one-cycle schedule.
+    kept : parameter -> tensor of 0 and 1 in its shape; entries at 0 stay at zero throughout.
+    """
     optimizer = torch.optim.Adam(module.parameters(), weight_decay=1e-5)
     steps = epochs * -(-len(x) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=learning_rate, total_steps=steps)
+    module.train()
     for _ in range(epochs):
         for rows in torch.randperm(len(x)).split(BATCH):
             optimizer.zero_grad()
             nn.functional.cross_entropy(module(x[rows]), y[rows]).backward()
             optimizer.step()
             schedule.step()
+            with torch.no_grad():
+                for parameter, mask in kept.items():
+                    parameter.mul_(mask)
     module.eval()
-    with torch.no_grad():
-        scores = module(torch.from_numpy(data.x_test).reshape(-1, *shape[1:])).numpy()
-    return module, float(np.mean(scores.argmax(axis=1) == data.y_test))
 
 
 def main() -> None:

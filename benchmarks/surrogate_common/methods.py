@@ -1,0 +1,50 @@
+"""The methods by name: each runs until the trace's time is up, or it has nothing left to do.
+
+``dense``, ``root-lp``, ``pgd``, ``walk``, ``default`` (netopt's `maximize` without surrogates), ``ladder``; and
+``sparse:MASK:RATE`` (the paper's: incumbents replayed), ``finetuned:MASK:RATE``, ``surrogate:METHOD:RATE`` (one rung of
+netopt's: incumbents also improved on the dense network).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks.surrogate_common.milp_methods import MASKS, dense, finetuned, root_lp, sparse
+from benchmarks.surrogate_common.primal_methods import default, ladder, pgd, surrogate, walk
+from benchmarks.surrogate_common.problem import Means, Problem
+from benchmarks.surrogate_common.trace import Trace
+
+Method = Callable[[Problem, Means, Trace], None]
+
+PLAIN: dict[str, Method] = {
+    "dense": dense,
+    "root-lp": root_lp,
+    "pgd": pgd,
+    "walk": walk,
+    "default": default,
+    "ladder": ladder,
+}
+WITH_RATE: dict[str, Callable[..., None]] = {"sparse": sparse, "finetuned": finetuned, "surrogate": surrogate}
+#: Methods that never call a MILP solver, so that one run serves for all of them.
+WITHOUT_SOLVER = ("pgd",)
+
+
+def method_of(name: str) -> Method:
+    """Return the method called `name`.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
+    if name in PLAIN:
+        return PLAIN[name]
+    kind, _, rest = name.partition(":")
+    mask, _, rate = rest.partition(":")
+    if kind not in WITH_RATE or (kind != "surrogate" and mask not in MASKS) or not 0.0 <= float(rate or -1.0) < 1.0:
+        raise ValueError(
+            f"there is no method {name!r}; take {', '.join(PLAIN)}, or KIND:MASK:RATE with KIND one of"
+            f" {', '.join(WITH_RATE)} and MASK one of {', '.join(MASKS)}"
+        )
+    return partial(WITH_RATE[kind], mask=mask, rate=rate)

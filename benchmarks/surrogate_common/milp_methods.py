@@ -1,0 +1,129 @@
+"""Solving a MILP, of the dense network or of a pruned one; every incumbent is replayed on the dense network."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.surrogate_common.problem import Means, Problem
+from benchmarks.surrogate_common.trace import Trace
+from formulations.big_m import BigM
+from formulations.formulation import Formulation
+from formulations.triangle import Triangle
+from netopt.bounds.compute import compute_bounds
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.rows import bound_rows
+from netopt.engines.engine import EngineResult
+from netopt.engines.milp import MilpEngine
+from netopt.network.network import Network
+from netopt.pruning.prune import prune
+from netopt.reduction.reduce import reduce_network
+from netopt.solvers.parameters import SolverParameters
+from netopt.solvers.result import Termination
+
+#: Name of a mask in this experiment -> (pruning method, whether means are folded into the biases).
+#: The paper's are magnitude, random and neuron-norm; folding and what looks at the domain are netopt's.
+MASKS = {
+    "magnitude": ("magnitude", False),
+    "folded-magnitude": ("magnitude", True),
+    "domain-aware": ("domain-aware", True),
+    "random": ("random", False),
+    "neuron-norm": ("neuron-norm", False),
+    "neuron-width": ("neuron-width", True),
+}
+
+
+def dense(problem: Problem, means: Means, trace: Trace) -> None:
+    """Solve the dense MILP with CROWN bounds, from a forward pass at the domain's centre."""
+    bounds = _dense_bounds(problem, trace)
+    answer = _solve(problem.network, bounds, BigM(), problem, means, trace)
+    trace.proved(answer.dual_bound, answer.name)
+
+
+def root_lp(problem: Problem, means: Means, trace: Trace) -> None:
+    """Solve the relaxation of the dense MILP at its root, and evaluate the network at the point it is attained at."""
+    bounds = _dense_bounds(problem, trace)
+    answer = _solve(problem.network, bounds, Triangle(), problem, means, trace)
+    trace.proved(answer.dual_bound, "relaxation")
+
+
+def sparse(problem: Problem, means: Means, trace: Trace, mask: str, rate: str, *, finetuned: bool = False) -> None:
+    """Prune, bound, reduce and solve the sparse MILP from a forward pass at the domain's centre.
+
+    Its bounds and its optimum say nothing of the dense network. Training time goes to the stage ``finetune`` and not
+    to the trace: the report shows it charged and not.
+    """
+    method, fold = MASKS[mask]
+    with trace.stage("prune"):
+        pruned = prune(
+            problem.network, method, float(rate), domain=problem.domain, fold=fold and not finetuned, seed=means.seed
+        )
+    network = pruned.network
+    if finetuned:
+        assert problem.finetune is not None
+        before = trace.elapsed
+        with trace.stage("finetune"):
+            network = problem.finetune(pruned.mask)
+        trace.begun += trace.elapsed - before
+    with trace.stage("bounds"):
+        bounds = compute_bounds(network, problem.domain, "crown")
+    with trace.stage("reduce"):
+        reduced = reduce_network(network, problem.domain, bounds)
+    trace.sizes["weights_kept"] = pruned.mask.weights_kept
+    _solve(reduced.network, reduced.bounds, BigM(), problem, means, trace)
+
+
+def finetuned(problem: Problem, means: Means, trace: Trace, mask: str, rate: str) -> None:
+    """Do as `sparse` does, the pruned network trained on for a few epochs."""
+    sparse(problem, means, trace, mask, rate, finetuned=True)
+
+
+def _dense_bounds(problem: Problem, trace: Trace) -> PreactivationBounds:
+    """Return CROWN bounds, and note the one of the objective."""
+    trace.offer(problem.domain.center)
+    with trace.stage("bounds"):
+        bounds = compute_bounds(problem.network, problem.domain, "crown", deadline=trace.deadline)
+        trace.proved(float(bound_rows(problem.network, problem.domain, bounds, problem.weights[None])[0]), bounds.level)
+    return bounds
+
+
+def _solve(
+    network: Network,
+    bounds: PreactivationBounds,
+    formulation: Formulation,
+    problem: Problem,
+    means: Means,
+    trace: Trace,
+) -> EngineResult:
+    """Solve what `network` says the problem is, for the rest of the time."""
+    center = problem.domain.center
+    trace.offer(center)
+
+    def judge(point: np.ndarray) -> None:
+        trace.offer(point)
+
+    with trace.stage("solve"):
+        answer = MilpEngine(means.solver, formulation).maximize(
+            network,
+            problem.domain,
+            trace.objective,
+            bounds,
+            SolverParameters(time_limit=trace.remaining, seed=means.seed),
+            start=center if formulation.exact else None,
+            on_point=judge,
+            interrupt=trace.halt,
+        )
+    if answer.point is not None:
+        trace.offer(answer.point)
+    if answer.termination in (Termination.ERROR, Termination.NUMERICAL, Termination.MEMORY_LIMIT):
+        trace.status = f"failed: {answer.termination.value} {answer.message}"
+    elif answer.termination is Termination.OPTIMAL:
+        trace.status = "solved"  # of the dense network's optimum, only the dense method may say so
+    trace.sizes |= {
+        "weights": sum(m.to_csr().nnz for node in network.affines for m in node.maps),
+        "relus": network.relu_count,
+        "binaries": answer.binaries,
+        "rows": answer.rows,
+        "columns": answer.columns,
+        "nodes": answer.nodes,
+    }
+    return answer
