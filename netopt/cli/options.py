@@ -47,6 +47,14 @@ Formulation = Annotated[
 Bounds = Annotated[
     str, typer.Option("--bounds", metavar="LEVEL", help="Pre-activation bounds: interval, crown, lp or milp.")
 ]
+Prune = Annotated[
+    str | None,
+    typer.Option(
+        "--prune",
+        metavar="METHOD:RATE",
+        help="Search a pruned network (RATE is the fraction removed), or ladder, or relaxed; see docs/surrogates.md.",
+    ),
+]
 TimeLimit = Annotated[
     float | None,
     typer.Option(

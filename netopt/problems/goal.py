@@ -32,6 +32,7 @@ class Goal:
     closed : whether the disjunct is proven empty.
     best : largest t replayed in float64 at a member of the domain.
     best_point : (n,) that member, None before the first replay.
+    origin : where that member comes from.
     contradiction : what went wrong where a solver's claim contradicts a replayed point, else empty.
     termination : how the last engine ended on it, None before.
     """
@@ -45,6 +46,7 @@ class Goal:
     closed: bool = False
     best: float = -np.inf
     best_point: FloatArray | None = None
+    origin: str = ""
     contradiction: str = ""
     termination: Termination | None = None
 
@@ -55,12 +57,20 @@ class Goal:
 
     def unproved(self) -> Goal:
         """Return the goal with what was replayed and nothing proven."""
-        return Goal(self.case, self.disjunct, self.domain, self.objective, best=self.best, best_point=self.best_point)
+        return Goal(
+            self.case,
+            self.disjunct,
+            self.domain,
+            self.objective,
+            best=self.best,
+            best_point=self.best_point,
+            origin=self.origin,
+        )
 
-    def replayed(self, value: float, point: FloatArray) -> None:
-        """Note t at a member of the domain."""
+    def replayed(self, value: float, point: FloatArray, origin: str) -> None:
+        """Note t at a member of the domain, and where that comes from."""
         if value > self.best:
-            self.best, self.best_point = value, point
+            self.best, self.best_point, self.origin = value, point, origin
 
     def bounded(self, row_upper: FloatArray, method: str) -> None:
         """Note outward-rounded upper bounds of each row's slack; one below zero closes the disjunct."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -35,7 +36,7 @@ _BUDGETS: dict[Effort, tuple[int, float, float]] = {Effort.SHORT: (1, 0.05, 0.6)
 
 @dataclass(slots=True, eq=False)
 class Hunt:
-    """The search for a witness.
+    """The search for a witness. Any thread may offer points.
 
     Attributes
     ----------
@@ -43,25 +44,36 @@ class Hunt:
     run : halted once a witness is found.
     generator : of the random starts.
     found : the witness.
+    origin : where the witness comes from.
     close : the best point that passes in float64 only, or within 1e-4 only.
+    lock : held while points are judged.
     """
 
     replayer: Replayer
     run: Run
     generator: np.random.Generator
     found: Replay | None = None
+    origin: str = ""
     close: Replay | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def offer(self, goal: Goal, points: FloatArray) -> Replay | None:
-        """Replay points (k, n) for a goal and keep the best; None when none of them can be used."""
-        replay = None if self.found is not None else self.replayer.best(goal, points)
-        if replay is None or replay.grade is Grade.FAILS:
-            return replay
-        if replay.grade is Grade.SATISFIES:
-            self.found = replay
-            self.run.halt.set()
-        elif self.close is None or replay.grade > self.close.grade:
-            self.close = replay
+    def offer(self, goal: Goal, points: FloatArray, origin: str | None = None) -> Replay | None:
+        """Replay points (k, n) for a goal and keep the best; None when none of them can be used.
+
+        Parameters
+        ----------
+        origin : where the points come from; None for the stage under way.
+        """
+        source = self.run.current if origin is None else origin
+        with self.lock:
+            replay = None if self.found is not None else self.replayer.best(goal, points, source)
+            if replay is None or replay.grade is Grade.FAILS:
+                return replay
+            if replay.grade is Grade.SATISFIES:
+                self.found, self.origin = replay, source
+                self.run.halt.set()
+            elif self.close is None or replay.grade > self.close.grade:
+                self.close = replay
         return replay
 
     def candidate(self, goal: Goal, point: FloatArray) -> None:

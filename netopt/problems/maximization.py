@@ -18,6 +18,7 @@ from netopt.problems.maximum_search import MaximumSearch
 from netopt.problems.results import RELATIVE_GAP, MaximizationResult, MaximizationStatus, Witness
 from netopt.problems.run import Halt, ProgressCallback, Run, supervise
 from netopt.problems.settings import Settings
+from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate
 from netopt.solvers.solver import MilpSolver
 from netopt.specification.domain import Domain
 
@@ -40,6 +41,7 @@ def maximize(
     progress: ProgressCallback | None = None,
     interrupt: threading.Event | None = None,
     isolate: bool = True,
+    prune: Surrogate | RelaxedSurrogate | str | None = None,
 ) -> MaximizationResult:
     r"""Maximise :math:`w^T f(x)` over a domain (or minimise it).
 
@@ -50,8 +52,8 @@ def maximize(
     weights, output : w, or the number of a single output; not needed for a network with one output.
     minimize : look for the minimum.
     gap : relative gap at which the optimum counts as proven; 1e-6 absolute always does.
-    solver, formulation, bounds, time_limit, threads, seed, memory_limit, progress, interrupt, isolate : as for
-        `netopt.verify`.
+    solver, formulation, bounds, time_limit, threads, seed, memory_limit, progress, interrupt, isolate, prune : as
+        for `netopt.verify`.
 
     Returns
     -------
@@ -85,6 +87,7 @@ def maximize(
             seed=seed,
             memory_limit=memory_limit,
             isolate=isolate,
+            prune=prune,
         )
         search = MaximumSearch(run, settings, progress, domain, -1.0 if minimize else 1.0, gap)
         supervise(run, lambda: search.work(network, weights, output), interrupt)
@@ -94,13 +97,13 @@ def maximize(
 def _result(search: MaximumSearch) -> MaximizationResult:
     """Return the answer as it stands."""
     bracket, run, sign = search.bracket, search.run, search.sign
-    primal = dual = witness = None
+    primal = dual = witness = origin = None
     proved_by: tuple[str, ...] = ()
     if bracket is not None:
         if bracket.contradiction:
             run.note(f"contradiction: {bracket.contradiction}")
         if bracket.point is not None:
-            primal = sign * bracket.primal
+            primal, origin = sign * bracket.primal, bracket.origin
             witness = Witness(bracket.point, bracket.network.forward(bracket.point))
         if np.isfinite(bracket.dual):
             dual, proved_by = sign * bracket.dual, (bracket.proved_by,)
@@ -115,6 +118,7 @@ def _result(search: MaximumSearch) -> MaximizationResult:
         notices=tuple(run.notices),
         halted=run.reason,
         seconds=run.seconds,
+        origin=origin,
         minimize=sign < 0.0,
         weights=search.weights,
     )

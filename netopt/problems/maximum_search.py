@@ -25,6 +25,11 @@ from netopt.problems.proving import BROKEN, summary
 from netopt.problems.results import ABSOLUTE_GAP
 from netopt.problems.run import Progress, ProgressCallback, Run
 from netopt.problems.settings import Settings
+from netopt.problems.surrogate.incumbent import MaximumIncumbent, dense_value
+from netopt.problems.surrogate.ladder import Ladder
+from netopt.problems.surrogate.options import Surrogate
+from netopt.problems.surrogate.polish import IMPROVED, Polisher
+from netopt.problems.surrogate.portfolio import Portfolio
 from netopt.solvers.result import Termination
 from netopt.specification.domain import Domain
 
@@ -77,7 +82,12 @@ class MaximumSearch:
         self._sample(bracket, generator)
         self._climb(bracket, generator, _FIRST_CLIMB, rounds=1)
         self._bound(bracket, bounds, goal)
-        if not bracket.closed and bounds.quick(goal).unstable_count > _SMALL:
+        if bracket.closed:
+            return
+        if isinstance(self.settings.surrogate, Surrogate):
+            self._search_pruned(self.settings.surrogate, bracket, bounds, goal, generator)
+            return
+        if bounds.quick(goal).unstable_count > _SMALL:
             relaxed = self._relax(bracket, bounds, goal)
             self._climb(bracket, generator, _SECOND_CLIMB, rounds=4, start=relaxed)
         if not bracket.closed:
@@ -85,9 +95,9 @@ class MaximumSearch:
 
     def _sample(self, bracket: Bracket, generator: np.random.Generator) -> None:
         with self.run.stage("sample"):
-            bracket.offer(self.domain.center[None])
+            bracket.offer(self.domain.center[None], "sample")
             self.run.check()
-            bracket.offer(self.domain.sample(generator, _SAMPLES))
+            bracket.offer(self.domain.sample(generator, _SAMPLES), "sample")
         self._report("sample")
 
     def _climb(
@@ -111,7 +121,7 @@ class MaximumSearch:
                 interrupt=self.run.halt,
                 rounds=rounds,
             )
-            record |= {"improved": bracket.offer(point[None])}
+            record |= {"improved": bracket.offer(point[None], "ascent")}
         self._report("ascent")
 
     def _bound(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> None:
@@ -127,6 +137,33 @@ class MaximumSearch:
                 record |= {"level": made.level, "unstable_relus": made.unstable_count}
             self._report(stage)
 
+    def _search_pruned(
+        self,
+        surrogate: Surrogate,
+        bracket: Bracket,
+        bounds: BoundsOfCases,
+        goal: Goal,
+        generator: np.random.Generator,
+    ) -> None:
+        """Search pruned networks and improve their points on the dense one; it is searched last where that is asked."""
+
+        def improved() -> None:
+            self._improved(bracket, self.run.current)
+
+        incumbent = MaximumIncumbent(bracket, self.sign, lambda: bounds.tight(goal), improved)
+        own, spare = generator.spawn(2)
+        idle = Portfolio([incumbent], spare, target=np.inf) if surrogate.exact else None
+        with Polisher(self.run.halt, self.run.deadline, own, idle) as polisher:
+            if surrogate.exact and bounds.quick(goal).unstable_count > _SMALL:
+                relaxed = self._relax(bracket, bounds, goal)
+                if relaxed is not None:
+                    polisher.submit(incumbent, relaxed, dense_value(incumbent, relaxed), f"relaxation {IMPROVED}")
+            Ladder(surrogate, self.settings, self.run, polisher).climb([incumbent])
+            if surrogate.exact:
+                self._solve(bracket, bounds, goal)
+            else:
+                polisher.settle(np.inf)
+
     def _relax(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> FloatArray | None:
         """Solve the root's LP relaxation: a bound, and the point it is attained at."""
         with self.run.stage("relaxation") as record:
@@ -134,14 +171,14 @@ class MaximumSearch:
             left = self.run.remaining
             seconds = None if left is None else _RELAXATION_SHARE * left
             answer = self._run(engine, bracket, bounds, goal, "relaxation", seconds)
-            self._take(bracket, answer, record)
+            self._take(bracket, answer, "relaxation", record)
         self._report("relaxation")
         return answer.point
 
     def _solve(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> None:
         with self.run.stage("solve") as record:
             answer = self._run(self.settings.engine, bracket, bounds, goal, "solve", self.run.remaining)
-            self._take(bracket, answer, record)
+            self._take(bracket, answer, "solve", record)
         if answer.termination is Termination.OPTIMAL and not bracket.closed and self.settings.formulation.exact:
             self.run.note(
                 f"{answer.name} reports an optimum of {self.sign * answer.dual_bound:.9g} that no replayed point"
@@ -161,7 +198,7 @@ class MaximumSearch:
         name = f"{engine.name} {engine.solver.version()}"
 
         def found(point: FloatArray) -> None:
-            if bracket.offer(point[None]):
+            if bracket.offer(point[None], stage):
                 self._improved(bracket, stage)
 
         def proved(dual: float) -> None:
@@ -186,23 +223,24 @@ class MaximumSearch:
             interrupt=self.run.halt,
         )
 
-    def _take(self, bracket: Bracket, answer: EngineResult, record: dict[str, Any]) -> None:
+    def _take(self, bracket: Bracket, answer: EngineResult, stage: str, record: dict[str, Any]) -> None:
         """Take note of an engine's final answer."""
         record |= summary(answer)
         if record["dual_bound"] is not None:
             record["dual_bound"] *= self.sign
         if answer.point is not None:
-            bracket.offer(answer.point[None])
+            bracket.offer(answer.point[None], stage)
         if answer.dual_bound < np.inf:
             bracket.proved(answer.dual_bound, answer.name)
         if answer.termination in BROKEN or answer.termination is Termination.INFEASIBLE:
             self.run.note(f"{answer.name} ended with {answer.termination.value}: {answer.message}")
 
     def _improved(self, bracket: Bracket, stage: str) -> None:
-        """Tell the caller, and end the call once the bounds meet."""
-        self._report(stage)
-        if bracket.closed:
-            self.run.halt.set()
+        """Tell the caller, and end the call once the bounds meet; the lock keeps what the caller hears in order."""
+        with bracket.lock:
+            self._report(stage)
+            if bracket.closed:
+                self.run.halt.set()
 
     def _report(self, stage: str) -> None:
         bracket = self.bracket

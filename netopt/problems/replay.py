@@ -56,12 +56,13 @@ class Replayer:
 
         return OnnxReplay(self.network)
 
-    def best(self, goal: Goal, points: FloatArray) -> Replay | None:
+    def best(self, goal: Goal, points: FloatArray, origin: str) -> Replay | None:
         """Return the best of some points for a goal, and note its t; None when none has a float32 neighbour inside.
 
         Parameters
         ----------
         points : (k, n) in or near the goal's domain.
+        origin : where they come from.
         """
         inside, kept = round_inward(goal.domain, points)
         inside = inside[kept]
@@ -71,7 +72,7 @@ class Replayer:
         value = goal.objective.value(inside, y)
         k = int(np.argmax(value))
         x = inside[k]
-        goal.replayed(float(value[k]), x)
+        goal.replayed(float(value[k]), x, origin)
         return self._grade(goal, x, y[k])
 
     def _grade(self, goal: Goal, x: FloatArray, y: FloatArray) -> Replay:

@@ -70,6 +70,8 @@ class _Result:
     notices : sentences a reader has to know.
     halted : why the call ended before its work was done, None when it did not.
     seconds : wall time of the call.
+    origin : what found the best point: a stage, or a pruned network (followed by "improved" where the point was
+        improved on the dense network); None without a point.
     """
 
     network_sha256: str | None
@@ -81,6 +83,7 @@ class _Result:
     notices: tuple[str, ...] = ()
     halted: Halt | None = None
     seconds: float = 0.0
+    origin: str | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -110,6 +113,7 @@ class _Result:
             "notices": list(self.notices),
             "interrupted": self.interrupted,
             "seconds": self.seconds,
+            "origin": self.origin,
         }
 
 

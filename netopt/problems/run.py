@@ -100,6 +100,11 @@ class Run:
         """Value of `time.monotonic` at which the call has to end, None without a limit."""
         return None if self.time_limit is None else self.begun + self.time_limit
 
+    @property
+    def current(self) -> str:
+        """Name of the stage under way, or of the last one; empty before the first."""
+        return str(self.stages[-1]["name"]) if self.stages else ""
+
     def share(self, fraction: float, most: float) -> float:
         """Return `fraction` of the seconds left, `most` seconds at the most."""
         left = self.remaining

@@ -9,6 +9,7 @@ from formulations.formulation import Formulation
 from netopt.engines.milp import MilpEngine
 from netopt.errors import InvalidOptionError
 from netopt.problems.inputs import as_formulation, as_solver, check_level, check_pair
+from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate, as_surrogate
 from netopt.solvers.child import ChildSolver
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.solver import MilpSolver
@@ -27,6 +28,7 @@ class Settings:
     bounds : level of the pre-activation bounds.
     threads, seed : of every solver.
     confirm : solver that repeats a proof, None for none.
+    surrogate : what is searched in place of, or before, the dense network; None for nothing.
     """
 
     solver: MilpSolver
@@ -35,6 +37,7 @@ class Settings:
     threads: int
     seed: int
     confirm: MilpSolver | None = None
+    surrogate: Surrogate | RelaxedSurrogate | None = None
 
     @classmethod
     def checked(
@@ -49,6 +52,7 @@ class Settings:
         memory_limit: float | None,
         isolate: bool,
         confirm: MilpSolver | str | None = None,
+        prune: Surrogate | RelaxedSurrogate | str | None = None,
     ) -> Settings:
         """Return the settings; the child processes they start end with `closing`.
 
@@ -65,6 +69,7 @@ class Settings:
                 " process can be limited"
             )
         check_level(bounds)
+        surrogate = as_surrogate(prune)
         form = as_formulation(formulation)
         solvers = [as_solver(name) for name in (solver, confirm) if name is not None]
         for one in solvers:
@@ -79,6 +84,7 @@ class Settings:
             threads=threads,
             seed=seed,
             confirm=solvers[1] if len(solvers) > 1 else None,
+            surrogate=surrogate,
         )
 
     @property

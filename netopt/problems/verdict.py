@@ -40,6 +40,8 @@ def verdict(
     close = (
         hunt.close if hunt is not None and status in (VerificationStatus.UNKNOWN, VerificationStatus.TIMEOUT) else None
     )
+    leader = max(goals, key=lambda goal: goal.best, default=None)
+    origin = hunt.origin if hunt is not None and sat else "" if leader is None else leader.origin
     proved_by = {goal.proved_by for goal in goals if goal.proved_by}
     return VerificationResult(
         status=status,
@@ -53,6 +55,7 @@ def verdict(
         notices=tuple(run.notices),
         halted=None if sat else run.reason,
         seconds=run.seconds,
+        origin=origin or None,
         confirmed_by=confirmation.solver if confirmation is not None and confirmation.confirmed else None,
     )
 

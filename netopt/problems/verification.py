@@ -14,6 +14,7 @@ import numpy as np
 from formulations.big_m import BigM
 from formulations.formulation import Formulation
 from netopt.arrays import FloatArray
+from netopt.attack.gradient_ascent import ROBUST
 from netopt.engines.milp import MilpEngine
 from netopt.network.network import Network
 from netopt.problems.confirmation import Confirmation, confirm
@@ -28,6 +29,11 @@ from netopt.problems.run import Progress, ProgressCallback, Run, supervise
 from netopt.problems.screening import bound_goals, screen_boxes
 from netopt.problems.settings import Settings
 from netopt.problems.splitting import SplitProofs
+from netopt.problems.surrogate.incumbent import GoalIncumbent
+from netopt.problems.surrogate.ladder import Ladder
+from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate
+from netopt.problems.surrogate.polish import Polisher
+from netopt.problems.surrogate.portfolio import Portfolio
 from netopt.problems.verdict import verdict
 from netopt.solvers.solver import MilpSolver
 from netopt.specification.property import Property
@@ -51,6 +57,7 @@ def verify(
     progress: ProgressCallback | None = None,
     interrupt: threading.Event | None = None,
     isolate: bool = True,
+    prune: Surrogate | RelaxedSurrogate | str | None = None,
 ) -> VerificationResult:
     r"""Decide whether some input of the property's domains satisfies it.
 
@@ -72,6 +79,9 @@ def verify(
     interrupt : once set (or on Ctrl-C), the call ends soon with what it has.
     isolate : run the solver in a child process that can be killed; without it, a solver that ignores its limits goes on
         in the background.
+    prune : search pruned networks for points of the dense one: ``"METHOD:RATE"`` one of them alone (no proof but by
+        bounds of the dense network), ``"ladder"`` several and then the dense network itself; ``"relaxed"`` proves with
+        a relaxation that keeps a fraction of the weights. A `Surrogate` has more options.
 
     Returns
     -------
@@ -108,6 +118,7 @@ def verify(
             memory_limit=memory_limit,
             isolate=isolate,
             confirm=confirm,
+            prune=prune,
         )
         work = _Verification(run, settings, progress)
         supervise(run, lambda: work.work(network, prop), interrupt)
@@ -138,7 +149,13 @@ class _Verification:
         self._split(splits, splits.first_slice)
         if self._open_cases():
             self.settings.warm_up()
-        self._attack(hunt, Effort.LONG)
+        surrogate = self.settings.surrogate
+        if isinstance(surrogate, Surrogate):
+            self._search_pruned(surrogate, hunt, bounds)
+            if not surrogate.exact:
+                return
+        else:
+            self._attack(hunt, Effort.LONG)
         self._split(splits, splits.main_slice)
         self._prove(read, hunt, bounds)
         self._confirm(read, hunt, bounds)
@@ -199,6 +216,29 @@ class _Verification:
             if len(cases) == 1:
                 record |= {"unstable_relus": bounds.quick(cases[0][0]).unstable_count}
         self._report("bounds")
+
+    def _search_pruned(self, surrogate: Surrogate, hunt: Hunt, bounds: BoundsOfCases) -> None:
+        """Search pruned networks for a point of every open disjunct, the most promising first."""
+        open_goals = [goal for goals in self._open_cases() for goal in goals]
+        if not open_goals:
+            return
+
+        def improved() -> None:
+            with hunt.lock:
+                self._report("surrogate")
+
+        incumbents = [GoalIncumbent(goal, hunt, bounds.tight, improved) for goal in open_goals]
+        own, spare = hunt.generator.spawn(2)
+        idle = Portfolio(incumbents, spare, target=ROBUST) if surrogate.exact else None
+        with Polisher(self.run.halt, self.run.deadline, own, idle) as polisher:
+            Ladder(surrogate, self.settings, self.run, polisher).climb(incumbents)
+            if not surrogate.exact:
+                polisher.settle(np.inf)
+        if not surrogate.exact:
+            self.run.note(
+                "only pruned networks were searched, which proves nothing of the network itself;"
+                ' prune="ladder", or none, goes on to decide'
+            )
 
     def _split(self, splits: SplitProofs, advance: Callable[[list[list[Goal]]], int]) -> None:
         cases = [goals for goals in self._open_cases() if splits.suits(goals)]

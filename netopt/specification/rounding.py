@@ -8,13 +8,17 @@ from numpy.typing import NDArray
 from netopt.arrays import BoolArray, FloatArray
 from netopt.specification.domain import Domain
 
+#: How far towards the centre a point moves that rounding puts outside, as shares of the way, smallest first.
+_SHRINKAGE = (1e-6, 1e-5, 1e-4)
+
 
 def round_inward(domain: Domain, points: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Round points to float32 values that stay inside the domain.
 
     An input whose range holds no float32 value (a fixed input, or one narrower than the float32 grid) takes the
     float32 value nearest to its range, as every float32 runtime does with it; all others stay within their bounds.
-    Points that rounding to the nearest would move out of a domain that is no box are rounded towards its centre.
+    Points that rounding to the nearest would move out of a domain that is no box are rounded towards its centre, and
+    where that does not do (the centre is no float32 point itself) they are first moved towards it a little.
 
     Parameters
     ----------
@@ -49,6 +53,12 @@ def round_inward(domain: Domain, points: FloatArray) -> tuple[FloatArray, BoolAr
         towards = np.clip(np.where(points > center, down, _float32_above(points)), first, last)
         rounded = np.where(kept[:, None], rounded, towards)
         kept = _members(domain, rounded, gridless)
+        for share in _SHRINKAGE:
+            if kept.all():
+                break
+            shrunk = np.clip(_nearest(points + share * (center - points)), first, last)
+            rounded = np.where(kept[:, None], rounded, shrunk)
+            kept = _members(domain, rounded, gridless)
     return rounded, kept
 
 

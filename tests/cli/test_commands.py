@@ -298,7 +298,7 @@ def test_bad_input_is_one_sentence_and_status_2(
     [
         (["frobnicate"], "No such command 'frobnicate'"),
         (["verify"], "Missing argument"),
-        (["verify", "a", "b", "--prune", "x"], "No such option: --prune"),
+        (["verify", "a", "b", "--prune", "x"], "pruning method 'x' is unknown"),
         (["bounds", "a", "--threads", "0"], "Invalid value for '--threads'"),
         (["bounds", "a", "--time-limit", "-1"], "-1 is not positive"),
         (["verify", "a", "b", "--memory-limit", "0"], "0 is not positive"),

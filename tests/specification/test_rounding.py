@@ -80,3 +80,17 @@ def test_values_beyond_float32_are_not_kept() -> None:
     rounded, kept = round_inward(Box(np.array([1e39]), np.array([1e39])), np.array([[1e39]]))
     assert kept.tolist() == [False]
     assert np.isinf(rounded).all()
+
+
+def test_members_of_a_ball_whose_centre_is_no_float32_point_are_kept() -> None:
+    rng = np.random.default_rng(3)
+    center = rng.integers(0, 256, 784) / 255.0
+    ball = L1Ball(center, 5.0, np.zeros(784), np.ones(784))
+    points = ball.maximizer(rng.standard_normal((20, 784)))  # they spend the whole budget
+
+    rounded, kept = round_inward(ball, points)
+
+    assert kept.all()
+    assert ball.contains(rounded).all()
+    np.testing.assert_array_equal(rounded, rounded.astype(np.float32))
+    assert np.abs(rounded - points).max() < 1e-4

@@ -1,0 +1,1 @@
+"""Sparse surrogates: search a pruned network for points that are good on the dense one."""

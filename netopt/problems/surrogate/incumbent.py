@@ -1,0 +1,192 @@
+"""The best point known on the dense network, as everything that looks for a better one sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy import sparse
+
+from netopt.arrays import FloatArray
+from netopt.attack.objective import SlackBatch
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.engines.objective import SlackObjective
+from netopt.network.network import Network
+from netopt.problems.bracket import Bracket
+from netopt.problems.goal import Goal
+from netopt.problems.hunting import Hunt
+from netopt.specification.domain import Domain
+
+
+class DenseIncumbent(Protocol):
+    """One objective on the dense network and the best point replayed for it. Any thread may offer."""
+
+    @property
+    def network(self) -> Network:
+        """The dense network."""
+
+    @property
+    def domain(self) -> Domain:
+        """What the inputs may be."""
+
+    @property
+    def objective(self) -> SlackObjective:
+        """What is maximised."""
+
+    @property
+    def bounds(self) -> PreactivationBounds:
+        """Pre-activation bounds of the dense network over the domain, computed when first asked for."""
+
+    @property
+    def sign(self) -> float:
+        """-1 where the caller minimises, else 1: times a value, it is in the caller's sense."""
+
+    @property
+    def label(self) -> Mapping[str, int]:
+        """What a stage's record says of the objective."""
+
+    @property
+    def value(self) -> float:
+        """Largest value replayed in float64; -inf before the first."""
+
+    @property
+    def point(self) -> FloatArray | None:
+        """(n,) where it is attained; None before the first."""
+
+    def offer(self, points: FloatArray, origin: str) -> bool:
+        """Replay points (k, n) and keep the best if it improves; return whether it did.
+
+        Parameters
+        ----------
+        origin : where the points come from, for the result.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class MaximumIncumbent:
+    """The incumbent of `maximize`.
+
+    Attributes
+    ----------
+    bracket : keeps it.
+    sign : -1 where the caller minimises, else 1.
+    compute_bounds : returns the dense network's bounds.
+    improved : called after each improvement.
+    """
+
+    bracket: Bracket
+    sign: float
+    compute_bounds: Callable[[], PreactivationBounds]
+    improved: Callable[[], None]
+
+    @property
+    def network(self) -> Network:
+        return self.bracket.network
+
+    @property
+    def domain(self) -> Domain:
+        return self.bracket.domain
+
+    @property
+    def objective(self) -> SlackObjective:
+        return self.bracket.objective
+
+    @property
+    def bounds(self) -> PreactivationBounds:
+        return self.compute_bounds()
+
+    @property
+    def label(self) -> Mapping[str, int]:
+        return {}
+
+    @property
+    def value(self) -> float:
+        return self.bracket.primal
+
+    @property
+    def point(self) -> FloatArray | None:
+        return self.bracket.point
+
+    def offer(self, points: FloatArray, origin: str) -> bool:
+        better = self.bracket.offer(points, origin)
+        if better:
+            self.improved()
+        return better
+
+
+@dataclass(frozen=True, slots=True)
+class GoalIncumbent:
+    """The incumbent of one disjunct of `verify`; a witness halts the run.
+
+    Attributes
+    ----------
+    goal : keeps it.
+    hunt : judges the points.
+    compute_bounds : returns the dense network's bounds over a goal's domain.
+    improved : called after each improvement.
+    """
+
+    goal: Goal
+    hunt: Hunt
+    compute_bounds: Callable[[Goal], PreactivationBounds]
+    improved: Callable[[], None]
+
+    @property
+    def network(self) -> Network:
+        return self.hunt.replayer.network
+
+    @property
+    def domain(self) -> Domain:
+        return self.goal.domain
+
+    @property
+    def objective(self) -> SlackObjective:
+        return self.goal.objective
+
+    @property
+    def bounds(self) -> PreactivationBounds:
+        return self.compute_bounds(self.goal)
+
+    @property
+    def sign(self) -> float:
+        return 1.0
+
+    @property
+    def label(self) -> Mapping[str, int]:
+        return {"case": self.goal.case, "disjunct": self.goal.disjunct}
+
+    @property
+    def value(self) -> float:
+        return self.goal.best
+
+    @property
+    def point(self) -> FloatArray | None:
+        return self.goal.best_point
+
+    def offer(self, points: FloatArray, origin: str) -> bool:
+        before = self.goal.best
+        self.hunt.offer(self.goal, self.goal.domain.project(points), origin)
+        better = self.goal.best > before
+        if better:
+            self.improved()
+        return better
+
+
+def dense_value(incumbent: DenseIncumbent, point: FloatArray) -> float:
+    """Return the dense objective at a point (n,), as it is; `offer` puts it back into the domain first."""
+    return float(incumbent.objective.value(point[None], incumbent.network.forward(point[None]))[0])
+
+
+def slack_batch(objective: SlackObjective) -> SlackBatch:
+    """Return an objective as the attacks take it: one disjunct, its rows divided by their norms."""
+    rows, scale = objective.conjunction, 1.0 / objective.norm
+    inputs = rows.input_matrix
+    return SlackBatch(
+        output_matrix=rows.output_matrix * scale[:, None],
+        input_matrix=None if inputs is None else sparse.csr_array(sparse.diags_array(scale) @ inputs),
+        bound=rows.bound * scale,
+        start=np.zeros(1, dtype=np.int64),
+        owner=np.zeros(objective.rows, dtype=np.int64),
+    )

@@ -1,0 +1,136 @@
+"""How a call is to use surrogates: one pruned network, a ladder of them that ends dense, or a relaxed one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netopt.errors import InvalidOptionError
+from netopt.pruning.registry import find_method, parse_prune
+
+#: Method and rates of ``"ladder"``, sparsest first.
+DEFAULT_METHOD = "domain-aware"
+DEFAULT_RATES = (0.95, 0.9, 0.8, 0.5)
+
+_LADDER, _RELAXED = "ladder", "relaxed"
+_FORMS = (
+    "write METHOD:RATE (such as domain-aware:0.8), ladder, ladder:RATE,RATE,..., ladder:METHOD:RATE,RATE,...,"
+    " relaxed or relaxed:RATE"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """One way of pruning the network.
+
+    Attributes
+    ----------
+    method : one of `netopt.pruning.registry.METHODS`.
+    rate : fraction of the weights removed, in [0, 1); 0 for a method that takes none.
+    """
+
+    method: str
+    rate: float
+
+    @property
+    def label(self) -> str:
+        """The pruning as it is written on the command line, e.g. ``"domain-aware:0.8"``."""
+        return f"{self.method}:{self.rate:g}" if find_method(self.method).takes_rate else self.method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surrogate:
+    """Pruned networks to search.
+
+    Attributes
+    ----------
+    rungs : the prunings, in the order they are searched.
+    exact : whether the dense network is searched last, so that the answer is exact given time.
+    no_good : after a pruned network is solved, cut off the activation patterns of its points and search it again.
+    region_model : after each pruned network, also solve the dense MILP within the linear region of the pruned network
+        that its best point lies in.
+    """
+
+    rungs: tuple[Pruning, ...]
+    exact: bool = False
+    no_good: bool = False
+    region_model: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.rungs:
+            raise InvalidOptionError("the surrogate has no pruned network; give at least one method and rate")
+
+    @classmethod
+    def ladder(
+        cls,
+        rates: Sequence[float] = DEFAULT_RATES,
+        method: str = DEFAULT_METHOD,
+        *,
+        no_good: bool = False,
+        region_model: bool = False,
+    ) -> Surrogate:
+        """Return rungs of one method, sparsest first, and the dense network last.
+
+        Raises
+        ------
+        InvalidOptionError
+            The method is unknown, or a rate is not in [0, 1).
+        """
+        prunings = [Pruning(*parse_prune(f"{method}:{float(rate)!r}")) for rate in sorted(set(rates), reverse=True)]
+        rungs = tuple(pruning for pruning in prunings if pruning.rate)  # rate 0 is the dense network itself
+        return cls(rungs=rungs, exact=True, no_good=no_good, region_model=region_model)
+
+
+@dataclass(frozen=True, slots=True)
+class RelaxedSurrogate:
+    """A relaxation that keeps a fraction of the weights: its bounds hold for the dense network.
+
+    Attributes
+    ----------
+    rate : fraction of the weights relaxed, in [0, 1); None for the engine's own.
+    """
+
+    rate: float | None = None
+
+
+def parse_surrogate(text: str) -> Surrogate | RelaxedSurrogate:
+    """Read the value of ``--prune``.
+
+    Raises
+    ------
+    InvalidOptionError
+        The text is of none of the forms, the method is unknown, or a rate is not in [0, 1).
+
+    Examples
+    --------
+    >>> from netopt.problems.surrogate.options import parse_surrogate
+    >>> [pruning.label for pruning in parse_surrogate("ladder:magnitude:0.9,0.5").rungs]
+    ['magnitude:0.9', 'magnitude:0.5']
+    >>> parse_surrogate("domain-aware:0.8").exact
+    False
+    """
+    head, colon, rest = text.strip().partition(":")
+    if head == _RELAXED:
+        return RelaxedSurrogate(_rate(text, rest) if colon else None)
+    if head != _LADDER:
+        return Surrogate(rungs=(Pruning(*parse_prune(text.strip())),))
+    if not colon:
+        return Surrogate.ladder()
+    method, colon, rates = rest.rpartition(":")
+    return Surrogate.ladder([_rate(text, part) for part in rates.split(",")], method if colon else DEFAULT_METHOD)
+
+
+def as_surrogate(prune: Surrogate | RelaxedSurrogate | str | None) -> Surrogate | RelaxedSurrogate | None:
+    """Return what a caller's ``prune`` stands for."""
+    return parse_surrogate(prune) if isinstance(prune, str) else prune
+
+
+def _rate(text: str, part: str) -> float:
+    """Return a rate of the text."""
+    try:
+        rate = float(part)
+    except ValueError:
+        raise InvalidOptionError(f"prune is {text!r}, where {part!r} is not a rate; {_FORMS}") from None
+    if not 0.0 <= rate < 1.0:
+        raise InvalidOptionError(f"prune is {text!r} with the rate {part}; a rate is the fraction removed, in [0, 1)")
+    return rate
