@@ -31,12 +31,12 @@ _ROWS = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranges:
-    """What the nodes do over the domain; keys are names of nodes and `INPUT`, arrays (size,).
+    """What the nodes do over the domain; arrays are (size,).
 
     Attributes
     ----------
-    width : upper minus lower bound, finite.
-    influence : how much the outputs move with the value, >= 0.
+    width : name of a node (or `INPUT`) -> upper minus lower bound, finite.
+    influence : name of a node -> how much the outputs move with its value, >= 0.
     inactive : name of a Relu -> True where it is zero on the whole domain.
     """
 
@@ -94,10 +94,9 @@ def _influence(network: Network, state: Propagation) -> dict[str, FloatArray]:
                 _add(absolute, node.input, row * slope)
                 continue
             for source, linear_map in zip(node.inputs, node.maps, strict=True):
-                _add(signed, source, linear_map.apply_transpose(rows))
-                _add(absolute, source, linear_map.apply_abs_transpose(row))
-        unread = np.zeros((1, network.input_size))
-        result[INPUT] = _mean(signed.get(INPUT, unread), absolute.get(INPUT, unread))
+                if source != INPUT:
+                    _add(signed, source, linear_map.apply_transpose(rows))
+                    _add(absolute, source, linear_map.apply_abs_transpose(row))
     return result
 
 

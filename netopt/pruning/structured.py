@@ -100,12 +100,16 @@ def unit_layers(request: Request) -> list[Layer]:
 
 
 def _relus_alone(network: Network) -> dict[str, tuple[str, ...]]:
-    """Return the ReLUs that read each Affine which nothing else reads: name -> names."""
+    """Return the ReLUs that read each hidden Affine which nothing else reads: name -> names."""
     readers: dict[str, tuple[str, ...]] = {}
     for relu in network.relus:
         readers[relu.input] = (*readers.get(relu.input, ()), relu.name)
     others = {source for node in network.nodes if not isinstance(node, Relu) for source in node.inputs}
-    return {name: relus for name, relus in readers.items() if name not in others and name != network.output}
+    return {
+        name: relus
+        for name, relus in readers.items()
+        if name not in others and network.output != name and network.output not in relus
+    }
 
 
 def _units(node: Affine, parts: list[PrunableMap]) -> tuple[IntArray, int]:
