@@ -13,6 +13,7 @@ import numpy as np
 
 from formulations.milp import MilpModel
 from netopt.arrays import FloatArray, IntArray
+from netopt.embedding.extraction import Extraction
 from netopt.embedding.forms import Terms
 from netopt.errors import InputError
 
@@ -65,6 +66,10 @@ class Inserted(ABC):
     @abstractmethod
     def variables(self, columns: IntArray) -> list[Any]:
         """Return the vendor's variables of some columns of the insertion."""
+
+    @abstractmethod
+    def created(self) -> list[Any]:
+        """Return the vendor's variables of all new columns."""
 
     @abstractmethod
     def remove(self) -> None:
@@ -138,6 +143,20 @@ class ModelAdapter(ABC):
     @abstractmethod
     def insert(self, insertion: Insertion) -> Inserted:
         """Write an insertion into the model."""
+
+    @abstractmethod
+    def extract(self, without: Sequence[Inserted]) -> Extraction:
+        """Return the whole model as arrays, without the rows of some insertions (their columns stay).
+
+        Raises
+        ------
+        InputError
+            The model holds something that is not linear.
+        """
+
+    @abstractmethod
+    def load(self, variables: Sequence[Any], values: FloatArray) -> None:
+        """Leave a solution in the model, as far as the library has a place for one."""
 
 
 _ADAPTERS = {

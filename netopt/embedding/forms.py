@@ -41,8 +41,8 @@ class AffineForms:
         return AffineForms(self.variables, self.matrix[first:last], self.constant[first:last])
 
     def evaluate(self, values: FloatArray) -> FloatArray:
-        """Return the entries where the variables take `values`."""
-        result: FloatArray = self.matrix @ values + self.constant
+        """Return the entries where the variables take `values`, (variables,) or (batch, variables)."""
+        result: FloatArray = (self.matrix @ values.T).T + self.constant
         return result
 
 

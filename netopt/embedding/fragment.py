@@ -14,6 +14,7 @@ from netopt.bounds.preactivation import PreactivationBounds
 from netopt.embedding.forms import AffineForms
 from netopt.embedding.inputs import InputRow
 from netopt.embedding.scaling import Scaling
+from netopt.embedding.sparse import SparseNetwork
 from netopt.embedding.trust_region import TrustRegion
 from netopt.encoding import Encoding, encode
 from netopt.network.network import Network
@@ -32,6 +33,8 @@ class Fragment:
     encoding : where each neuron sits.
     bounds : what the encoding was written with.
     output_lower, output_upper : (m,) bounds of y in the user's units.
+    region : columns of the trust region.
+    sparse : the surrogate that was written and the dense network it stands for; None where the network itself was.
     """
 
     model: MilpModel
@@ -41,6 +44,8 @@ class Fragment:
     bounds: PreactivationBounds
     output_lower: FloatArray
     output_upper: FloatArray
+    region: IntArray
+    sparse: SparseNetwork | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +59,12 @@ class Recipe:
 
 
 def build_fragment(
-    network: Network, row: InputRow, bounds: PreactivationBounds, outputs: AffineForms | None, recipe: Recipe
+    network: Network,
+    row: InputRow,
+    bounds: PreactivationBounds,
+    outputs: AffineForms | None,
+    recipe: Recipe,
+    sparse: SparseNetwork | None = None,
 ) -> Fragment:
     """Return one copy of the network over the inputs `row`.
 
@@ -63,6 +73,7 @@ def build_fragment(
     network : reads the columns w of `row`.
     bounds : of `network` over the box of `row`.
     outputs : what y is in the user's variables, None to create it.
+    sparse : where `network` is a surrogate.
     """
     encoding = encode(network, Box(row.lower, row.upper), bounds, recipe.formulation)
     builder = encoding.builder
@@ -73,8 +84,10 @@ def build_fragment(
     column_of[row.variables] = encoding.inputs[:count]
     column_of[others] = extra
     _write_inputs(encoding, row, column_of)
+    first = builder.column_count
     if recipe.trust_region is not None:
         recipe.trust_region.encode(builder, encoding.inputs, row.matrix, row.constant)
+    region = np.arange(first, builder.column_count)
     lower, upper = _output_range(bounds, recipe.output_scaling)
     created = _write_outputs(encoding, outputs, column_of, recipe.output_scaling, lower, upper)
     return Fragment(
@@ -85,6 +98,8 @@ def build_fragment(
         bounds=bounds,
         output_lower=lower,
         output_upper=upper,
+        region=region,
+        sparse=sparse,
     )
 
 

@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 import gurobipy
 import numpy as np
 from gurobipy import GRB
+from scipy import sparse
 
-from formulations.milp import IndicatorRows, Sos1Sets
+from formulations.milp import IndicatorRows, MilpModel, Sos1Sets
 from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.embedding.adapter import Inserted, Insertion, ModelAdapter, VariableBounds, number_terms
+from netopt.embedding.extraction import Extraction
 from netopt.embedding.forms import Terms
 from netopt.embedding.names import release_name, reserve_name
 from netopt.errors import InputError
@@ -105,6 +107,42 @@ class GurobipyModel(ModelAdapter):
         self.prepare()
         return _GurobipyInserted(self.model, insertion.name, columns, written)
 
+    def extract(self, without: Sequence[Inserted]) -> Extraction:
+        self.prepare()
+        model = self.model
+        ours = [inserted for inserted in without if isinstance(inserted, _GurobipyInserted)]
+        kept = np.ones(model.NumConstrs, dtype=bool)
+        for inserted in ours:
+            kept[inserted.row_indices()] = False
+        special = sum(inserted.special_count() for inserted in ours)
+        _check_linear(model, special)
+        rows = np.flatnonzero(kept)
+        constraints = model.getConstrs()
+        sense = np.array(model.getAttr(GRB.Attr.Sense, constraints), dtype=object)[rows]
+        side = np.array(model.getAttr(GRB.Attr.RHS, constraints), dtype=np.float64)[rows]
+        bounds = self.bounds(self._variables)
+        kinds = np.array(model.getAttr(GRB.Attr.VType, self._variables), dtype=object)
+        if np.isin(kinds, [GRB.SEMICONT, GRB.SEMIINT]).any():
+            raise InputError("the gurobipy model holds semi-continuous variables; declare them otherwise")
+        content = MilpModel(
+            objective=np.array(model.getAttr(GRB.Attr.Obj, self._variables), dtype=np.float64),
+            objective_constant=float(model.ObjCon),
+            maximize=model.ModelSense == GRB.MAXIMIZE,
+            matrix=sparse.csr_array(model.getA())[rows],
+            row_lower=np.where(sense == GRB.LESS_EQUAL, -np.inf, side),
+            row_upper=np.where(sense == GRB.GREATER_EQUAL, np.inf, side),
+            column_lower=bounds.lower,
+            column_upper=bounds.upper,
+            integral=np.isin(kinds, [GRB.BINARY, GRB.INTEGER]),
+        )
+        position: dict[Hashable, int] = {column: column for column in range(len(self._variables))}
+        return Extraction(content, tuple(self._variables), position)
+
+    def load(self, variables: Sequence[gurobipy.Var], values: FloatArray) -> None:
+        """Set the values as the start of the next optimize: Gurobi's own solution cannot be written."""
+        self.model.setAttr(GRB.Attr.Start, list(variables), values.tolist())
+        self.model.update()
+
     def _add_indicators(self, rows: IndicatorRows, columns: Any) -> list[Any]:
         written: list[Any] = []
         matrix: Any = rows.matrix
@@ -137,11 +175,39 @@ class _GurobipyInserted(Inserted):
         chosen: list[Any] = self.columns[columns].tolist()
         return chosen
 
+    def created(self) -> list[Any]:
+        return list(self.written[0].tolist())
+
+    def row_indices(self) -> list[int]:
+        """Return the positions of the linear rows in the model."""
+        blocks = [item for item in self.written if isinstance(item, gurobipy.MConstr)]
+        return [constraint.index for block in blocks for constraint in block.tolist()]
+
+    def special_count(self) -> int:
+        """Return the number of SOS1 sets and indicator rows."""
+        return sum(isinstance(item, gurobipy.SOS | gurobipy.GenConstr) for item in self.written)
+
     def remove(self) -> None:
         for item in reversed(self.written):
             self.model.remove(item)
         self.model.update()
         release_name(self.model, self.name)
+
+
+def _check_linear(model: Any, special: int) -> None:
+    """Refuse all that is neither a linear row nor one of the `special` constraints of embedded networks."""
+    strange = {
+        "a quadratic objective": model.IsQP,
+        "quadratic constraints": model.NumQConstrs,
+        "general constraints or SOS sets of its own": model.NumGenConstrs + model.NumSOS - special,
+        "several objectives": model.NumObj > 1,
+        "a piecewise-linear objective": model.NumPWLObjVars,
+    }
+    found = [what for what, present in strange.items() if present]
+    if found:
+        raise InputError(
+            f"the gurobipy model has {found[0]}; a surrogate solve takes linear rows and one linear objective"
+        )
 
 
 def _kinds(integral: BoolArray, lower: FloatArray, upper: FloatArray) -> np.ndarray:

@@ -8,9 +8,12 @@ from weakref import proxy
 
 import highspy
 import numpy as np
+from scipy import sparse
 
+from formulations.milp import MilpModel
 from netopt.arrays import FloatArray, IntArray
 from netopt.embedding.adapter import Inserted, Insertion, ModelAdapter, VariableBounds, number_terms
+from netopt.embedding.extraction import Extraction
 from netopt.embedding.forms import Terms
 from netopt.embedding.names import reserve_name
 from netopt.errors import InputError, SolverFailureError
@@ -80,6 +83,42 @@ class HighspyModel(ModelAdapter):
         rows = np.arange(first_row, first_row + len(row_names), dtype=np.int32)
         return _HighspyInserted(self.model, place, place[insertion.given :], rows)
 
+    def extract(self, without: Sequence[Inserted]) -> Extraction:
+        if self.model.getHessianNumNz():
+            raise InputError("the highspy model has a quadratic objective; a surrogate solve takes linear models only")
+        content = self.model.getLp()
+        count, lower, upper = content.num_col_, np.array(content.row_lower_), np.array(content.row_upper_)
+        kinds = np.array([int(kind) for kind in content.integrality_] or [0] * count)
+        if (kinds > int(highspy.HighsVarType.kInteger)).any():
+            raise InputError(
+                "the highspy model holds semi-continuous or implicitly integer columns; declare them otherwise"
+            )
+        kept = np.ones(lower.size, dtype=bool)
+        for inserted in without:
+            assert isinstance(inserted, _HighspyInserted)
+            kept[inserted.rows] = False
+        matrix = _csr(content.a_matrix_, lower.size, count)
+        model = MilpModel(
+            objective=np.array(content.col_cost_, dtype=np.float64),
+            objective_constant=float(content.offset_),
+            maximize=content.sense_ == highspy.ObjSense.kMaximize,
+            matrix=matrix[np.flatnonzero(kept)],
+            row_lower=lower[kept],
+            row_upper=upper[kept],
+            column_lower=np.array(content.col_lower_, dtype=np.float64),
+            column_upper=np.array(content.col_upper_, dtype=np.float64),
+            integral=kinds == int(highspy.HighsVarType.kInteger),
+        )
+        return Extraction(model, tuple(range(count)), {column: column for column in range(count)})
+
+    def load(self, variables: Sequence[int], values: FloatArray) -> None:
+        """Set the solution, which `Highs.val` reads and the next run starts from."""
+        full = np.zeros(self.model.getNumCol())
+        full[np.asarray(variables, dtype=np.int64)] = values
+        solution = highspy.HighsSolution()
+        solution.col_value = full
+        _check(self.model.setSolution(solution), "setSolution")
+
     def _add_columns(self, insertion: Insertion, columns: IntArray) -> None:
         model, first, count = insertion.model, insertion.given, columns.size
         nothing = np.empty(0, dtype=np.int32)
@@ -116,11 +155,21 @@ class _HighspyInserted(Inserted):
     def variables(self, columns: IntArray) -> list[Any]:
         return [highspy.highs.highs_var(column, self.model) for column in self.place[columns].tolist()]
 
+    def created(self) -> list[Any]:
+        return list(self.columns.tolist())
+
     def remove(self) -> None:
         """Free the rows and fix the columns at 0; deleting them would renumber what the user added later."""
         free, zero = np.full(self.rows.size, np.inf), np.zeros(self.columns.size)
         _check(self.model.changeRowsBounds(self.rows.size, self.rows, -free, free), "changeRowsBounds")
         _check(self.model.changeColsBounds(self.columns.size, self.columns, zero, zero), "changeColsBounds")
+
+
+def _csr(matrix: highspy.HighsSparseMatrix, rows: int, columns: int) -> sparse.csr_array:
+    parts = (np.array(matrix.value_), np.array(matrix.index_), np.array(matrix.start_))
+    if matrix.format_ == highspy.MatrixFormat.kColwise:
+        return sparse.csr_array(sparse.csc_array(parts, shape=(rows, columns)))
+    return sparse.csr_array(parts, shape=(rows, columns))
 
 
 def _check(status: highspy.HighsStatus, call: str) -> None:

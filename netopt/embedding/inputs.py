@@ -41,6 +41,11 @@ class InputRow:
     upper: FloatArray
     narrowed: IntArray
 
+    def columns_at(self, values: FloatArray) -> FloatArray:
+        """Return w where the user's variables take `values`, (batch, all variables) or (all variables,)."""
+        expressed = (self.expressions @ values.T).T + self.expression_constant
+        return np.concatenate([values[..., self.variables], expressed], axis=-1)
+
     @property
     def fingerprint(self) -> tuple[bytes, ...]:
         """Equal for rows that differ in their variables only and hold no expressions of several variables."""

@@ -9,10 +9,13 @@ from typing import Any, TextIO
 import numpy as np
 
 from netopt.arrays import FloatArray
+from netopt.bounds.preactivation import PreactivationBounds
 from netopt.embedding.adapter import Inserted, ModelAdapter
 from netopt.embedding.forms import AffineForms
-from netopt.embedding.fragment import Fragment
-from netopt.embedding.scaling import Scaling
+from netopt.embedding.fragment import Fragment, Recipe
+from netopt.embedding.request import Request
+from netopt.embedding.sparse import SparseOption
+from netopt.embedding.stacking import Mapping
 from netopt.embedding.statistics import write_statistics
 from netopt.errors import InputError
 from netopt.network.network import Network
@@ -24,20 +27,29 @@ class Wiring:
 
     Attributes
     ----------
-    inputs, outputs : the entries of x and y, row after row, over the user's (and created) variables.
+    request : x and its rows over the user's variables.
+    outputs : the entries of y, row after row, over the user's or the created variables.
+    bounds : level of the bounds, or the bounds given.
+    recipe : how each copy is written.
+    sparse : how the network was pruned before; None where it was written whole.
+    mappings : a row of x -> where the columns of its fragment are among the columns written.
     inserted : what was written, the network first; empty once removed.
-    vector : x was given as a vector.
     """
 
     adapter: ModelAdapter
     name: str
-    rows: int
-    inputs: AffineForms
+    request: Request
     outputs: AffineForms
-    input_scaling: Scaling
-    output_scaling: Scaling
-    vector: bool
+    bounds: str | PreactivationBounds
+    recipe: Recipe
+    sparse: SparseOption | None
+    mappings: tuple[Mapping, ...]
     inserted: list[Inserted]
+
+    @property
+    def rows(self) -> int:
+        """Number of copies of the network."""
+        return len(self.request.rows)
 
     def check_present(self) -> None:
         """Refuse to go on with a network that was removed."""
@@ -51,11 +63,11 @@ class Wiring:
 
     def shaped(self, values: FloatArray) -> FloatArray:
         """Return (rows, entries) as x was given: a vector for a vector."""
-        return values[0] if self.vector else values
+        return values[0] if self.request.vector else values
 
     def package(self, variables: list[Any]) -> Any:
         """Return created variables in the library's array type, as x was given."""
-        return package(self.adapter, variables, None if self.vector else self.rows)
+        return package(self.adapter, variables, None if self.request.vector else self.rows)
 
 
 def package(adapter: ModelAdapter, variables: list[Any], rows: int | None) -> Any:
@@ -97,7 +109,7 @@ class PredictorConstraint:
         InputError
             The model has no solution, or the network was removed.
         """
-        return self.wiring.shaped(self.wiring.values(self.wiring.inputs))
+        return self.wiring.shaped(self.wiring.values(self.wiring.request.inputs))
 
     @property
     def output_values(self) -> FloatArray:
@@ -110,19 +122,42 @@ class PredictorConstraint:
         """
         return self.wiring.shaped(self.wiring.values(self.wiring.outputs))
 
-    def get_error(self) -> FloatArray:
-        """Return how far each output of the solution is from the network's own float64 answer at the solution's input.
+    def get_error(self, against: str = "network") -> FloatArray:
+        """Return how far each output of the solution is from a network's own float64 answer at the solution's input.
+
+        Parameters
+        ----------
+        against : ``"network"``, the predictor that was given: with a surrogate, this is the sparse network's distance
+            to it. ``"surrogate"``, the network the constraint holds; the same where there is no surrogate.
 
         Returns
         -------
-        (m,) or (rows, m) of absolute differences in the user's units, near the solver's feasibility tolerance for an
-        exact formulation. Values far above say that bounds of variables were widened after the network was embedded, or
-        that the solver's tolerances are too loose for the scale of the network.
+        (m,) or (rows, m) of absolute differences in the user's units. Against the network that the constraint holds it
+        is near the solver's feasibility tolerance for an exact formulation. Values far above say that bounds of
+        variables were widened after the network was embedded, or that the solver's tolerances are too loose for the
+        scale of the network.
+
+        Raises
+        ------
+        InputError
+            The model has no solution, the network was removed, or there is no such network.
         """
-        wiring = self.wiring
-        inputs = wiring.values(wiring.inputs)
-        expected = wiring.output_scaling.unscale(self.network.forward(wiring.input_scaling.scale(inputs)))
-        return wiring.shaped(np.abs(wiring.values(wiring.outputs) - expected))
+        if against not in ("network", "surrogate"):
+            raise InputError(f"get_error was asked against {against!r}; it knows 'network' and 'surrogate'")
+        wiring, recipe = self.wiring, self.wiring.recipe
+        if against == "network":
+            answers = self.network.forward(recipe.input_scaling.scale(wiring.values(wiring.request.inputs)))
+        else:
+            answers = self._held_answers()
+        return wiring.shaped(np.abs(wiring.values(wiring.outputs) - recipe.output_scaling.unscale(answers)))
+
+    def _held_answers(self) -> FloatArray:
+        """Return what the networks that were written answer, (rows, m) in the network's units."""
+        self.wiring.check_present()
+        request = self.wiring.request
+        values = self.wiring.adapter.values(request.variables)
+        rows = zip(self.fragments, request.rows, strict=True)
+        return np.stack([fragment.encoding.network.forward(row.columns_at(values)) for fragment, row in rows])
 
     def print_stats(self, file: TextIO | None = None) -> None:
         """Print what was written, layer by layer, to `file` (standard output when None)."""

@@ -11,20 +11,18 @@ from formulations.registry import FORMULATIONS, parse_formulation
 from netopt.arrays import IntArray
 from netopt.bounds.preactivation import LEVELS, PreactivationBounds
 from netopt.embedding.adapter import ModelAdapter, adapt
-from netopt.embedding.folding import fold_inputs
-from netopt.embedding.forms import AffineForms, affine_forms
-from netopt.embedding.fragment import Fragment, Recipe, build_fragment, fragment_variables
-from netopt.embedding.inputs import InputRow
+from netopt.embedding.copying import Copier
+from netopt.embedding.forms import affine_forms
+from netopt.embedding.fragment import Recipe
 from netopt.embedding.prediction import PredictorConstraint, Wiring, package
-from netopt.embedding.request import Request, read_request
+from netopt.embedding.request import read_request
 from netopt.embedding.scaling import read_scaling
+from netopt.embedding.sparse import parse_sparse
 from netopt.embedding.stacking import Copy, Mapping, stack
 from netopt.embedding.trust_region import TrustRegion
 from netopt.errors import InputError, InvalidOptionError, UnsupportedModelError
 from netopt.network.load import load_network
 from netopt.network.network import Network
-from netopt.specification.box import Box
-from netopt.tightening.levels import tighten
 
 
 def add_predictor_constr(
@@ -39,6 +37,7 @@ def add_predictor_constr(
     input_scaling: Any = None,
     output_scaling: Any = None,
     trust_region: TrustRegion | None = None,
+    surrogate: str | None = None,
     name: str | None = None,
 ) -> PredictorConstraint:
     r"""Add ``y == predictor(x)`` to a model.
@@ -59,6 +58,9 @@ def add_predictor_constr(
     input_scaling : the network sees ``(x - offset) / factor``; a pair (offset, factor) or a fitted scikit-learn scaler.
     output_scaling : ``y = offset + factor * network output``; likewise.
     trust_region : a `DataBox` or `DataHull` (in the user's units) that x must lie in.
+    surrogate : ``METHOD:RATE``, e.g. ``"domain-aware:0.8"``: the constraint holds a sparse network, the predictor
+        pruned by a fraction RATE for the box x lives in, and reduced. `PredictorConstraint.get_error` says how far its
+        answer is from the predictor's; `netopt.solve_with_surrogate` gives answers that hold for the predictor itself.
     name : prefix of the names of new columns and rows; network1, network2, … when None.
 
     Returns
@@ -95,13 +97,15 @@ def add_predictor_constr(
     """
     adapter = adapt(model)
     form = _formulation(formulation, adapter)
+    sparse = None if surrogate is None else parse_sparse(surrogate)
     network = load_network(predictor)
     _check_bounds(bounds, network)
     before = read_scaling(input_scaling, network.input_size, "input_scaling")
     after = read_scaling(output_scaling, network.output_size, "output_scaling")
     adapter.prepare()
     request = read_request(adapter, network, x, y, input_bounds, trust_region)
-    copies = _Copier(network, request, bounds, Recipe(form, before, after, trust_region)).copies()
+    recipe = Recipe(form, before, after, trust_region)
+    copies = Copier(network, request, bounds, recipe, sparse).copies()
     insertion, mappings = stack(copies, request.variables, adapter.reserve_name(name))
     inserted = adapter.insert(insertion)
     output, outputs = y, request.outputs
@@ -109,9 +113,7 @@ def add_predictor_constr(
         created = inserted.variables(_created_columns(copies, mappings))
         outputs = affine_forms(created, adapter.split, adapter.key)
         output = package(adapter, created, None if request.vector else len(copies))
-    wiring = Wiring(
-        adapter, insertion.name, len(copies), request.inputs, outputs, before, after, request.vector, [inserted]
-    )
+    wiring = Wiring(adapter, insertion.name, request, outputs, bounds, recipe, sparse, tuple(mappings), [inserted])
     return PredictorConstraint(x, output, network, insertion.name, tuple(copy.fragment for copy in copies), wiring)
 
 
@@ -133,45 +135,6 @@ def _check_bounds(bounds: str | PreactivationBounds, network: Network) -> None:
             raise InvalidOptionError(f"bounds={bounds!r} is unknown; choose one of {', '.join(LEVELS)}")
     elif bounds.network_sha256 != network.sha256:
         raise InputError("the bounds given belong to another network; compute them for this one")
-
-
-class _Copier:
-    """Writes one fragment for all rows of x that have equal domains."""
-
-    def __init__(self, network: Network, request: Request, bounds: str | PreactivationBounds, recipe: Recipe) -> None:
-        self.network, self.request, self.bounds, self.recipe = network, request, bounds, recipe
-        self.fragments: dict[tuple[bytes, ...], Fragment] = {}
-
-    def copies(self) -> list[Copy]:
-        """Return one copy a row."""
-        return [self._copy(row, self.request.output_row(k)) for k, row in enumerate(self.request.rows)]
-
-    def _copy(self, row: InputRow, outputs: AffineForms | None) -> Copy:
-        variables = fragment_variables(row, outputs)
-        key = row.fingerprint + _output_fingerprint(outputs, variables)
-        if key not in self.fragments:
-            self.fragments[key] = self._fragment(row, outputs)
-        return Copy(self.fragments[key], variables)
-
-    def _fragment(self, row: InputRow, outputs: AffineForms | None) -> Fragment:
-        scaling = self.recipe.input_scaling
-        matrix = row.matrix.copy()
-        matrix.data = matrix.data / np.repeat(scaling.factor, np.diff(matrix.indptr))
-        network = fold_inputs(self.network, matrix, scaling.scale(row.constant))
-        bounds = self.bounds
-        if isinstance(bounds, str):
-            bounds = tighten(network, Box(row.lower, row.upper), bounds)
-        return build_fragment(network, row, bounds, outputs, self.recipe)
-
-
-def _output_fingerprint(outputs: AffineForms | None, variables: IntArray) -> tuple[bytes, ...]:
-    """Return what tells apart outputs over `variables`, the user's variables in the fragment's order."""
-    if outputs is None:
-        return ()
-    order = np.argsort(variables)
-    local = order[np.searchsorted(variables, outputs.matrix.indices, sorter=order)]
-    parts = (outputs.matrix.indptr, local, outputs.matrix.data, outputs.constant)
-    return tuple(part.tobytes() for part in parts)
 
 
 def _created_columns(copies: list[Copy], mappings: list[Mapping]) -> IntArray:

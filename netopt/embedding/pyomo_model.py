@@ -15,7 +15,9 @@ from pyomo.repn import generate_standard_repn
 from formulations.milp import MilpModel, NameBlock
 from netopt.arrays import FloatArray, IntArray
 from netopt.embedding.adapter import Inserted, Insertion, ModelAdapter, VariableBounds, number_terms
+from netopt.embedding.extraction import Extraction
 from netopt.embedding.forms import Terms
+from netopt.embedding.pyomo_extraction import extract
 from netopt.errors import InputError
 from netopt.solvers.pauses import paused_collector
 
@@ -98,18 +100,33 @@ class PyomoModel(ModelAdapter):
                     sos=1,
                     rule=lambda _, k: (members[start[k] : start[k + 1]], weights[start[k] : start[k + 1]]),
                 )
-        return _PyomoInserted(self.model, block, columns)
+        return _PyomoInserted(self.model, block, columns, insertion.given)
+
+    def extract(self, without: Sequence[Inserted]) -> Extraction:
+        self.prepare()
+        blocks = [inserted.block for inserted in without if isinstance(inserted, _PyomoInserted)]
+        inside = [variable for block in blocks for variable in block.component_data_objects(pyo.Var)]
+        return extract(self.model, blocks, inside)
+
+    def load(self, variables: Sequence[Any], values: FloatArray) -> None:
+        """Set the values of the variables, except those the user fixed, as a solver would."""
+        for variable, value in zip(variables, values.tolist(), strict=True):
+            if not variable.fixed:
+                variable.set_value(value, skip_validation=True)
 
 
 class _PyomoInserted(Inserted):
     """A block of a Pyomo model."""
 
-    def __init__(self, model: Any, block: Any, columns: np.ndarray) -> None:
-        self.model, self.block, self.columns = model, block, columns
+    def __init__(self, model: Any, block: Any, columns: np.ndarray, given: int) -> None:
+        self.model, self.block, self.columns, self.given = model, block, columns, given
 
     def variables(self, columns: IntArray) -> list[Any]:
         chosen: list[Any] = self.columns[columns].tolist()
         return chosen
+
+    def created(self) -> list[Any]:
+        return list(self.columns[self.given :].tolist())
 
     def remove(self) -> None:
         self.model.del_component(self.block)

@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pyscipopt
 from pyscipopt.scip import Expr, ExprCons, Term, Variable
+from scipy import sparse
 
-from formulations.milp import IndicatorRows, Sos1Sets
+from formulations.milp import IndicatorRows, MilpModel, Sos1Sets
 from netopt.arrays import FloatArray, IntArray
 from netopt.embedding.adapter import Inserted, Insertion, ModelAdapter, VariableBounds, number_terms
+from netopt.embedding.extraction import Extraction
 from netopt.embedding.forms import Terms
 from netopt.embedding.names import release_name, reserve_name
 from netopt.errors import InputError
@@ -89,6 +91,47 @@ class PyscipoptModel(ModelAdapter):
         self._known |= {variable.ptr() for variable in created}
         return _PyscipoptInserted(self.model, insertion.name, columns, created, written)
 
+    def extract(self, without: Sequence[Inserted]) -> Extraction:
+        self.prepare()
+        variables = self.model.getVars()
+        position: dict[Hashable, int] = {variable.ptr(): k for k, variable in enumerate(variables)}
+        ours = {c.ptr() for item in without if isinstance(item, _PyscipoptInserted) for c in item.all_rows()}
+        rows = _linear_rows([c for c in self.model.getConss(False) if c.ptr() not in ours])
+        pointer, columns, data = [0], list[int](), list[float]()
+        for constraint in rows:
+            columns.extend(position[variable.ptr()] for variable in self.model.getConsVars(constraint))
+            data.extend(self.model.getConsVals(constraint))
+            pointer.append(len(columns))
+        matrix = sparse.csr_array(
+            (np.array(data), np.array(columns, dtype=np.int32), np.array(pointer)), shape=(len(rows), len(variables))
+        )
+        matrix.sum_duplicates()
+        bounds = self.bounds(variables)
+        infinity = self.model.infinity()
+        lower = np.array([self.model.getLhs(row) for row in rows], dtype=np.float64)
+        upper = np.array([self.model.getRhs(row) for row in rows], dtype=np.float64)
+        if self.model.getObjective().degree() > 1:
+            raise InputError("the SCIP model has an objective that is not linear; tie a variable to it")
+        content = MilpModel(
+            objective=np.array([variable.getObj() for variable in variables], dtype=np.float64),
+            objective_constant=float(self.model.getObjoffset()),
+            maximize=self.model.getObjectiveSense() == "maximize",
+            matrix=matrix,
+            row_lower=np.where(lower <= -infinity, -np.inf, lower),
+            row_upper=np.where(upper >= infinity, np.inf, upper),
+            column_lower=bounds.lower,
+            column_upper=bounds.upper,
+            integral=np.array([variable.vtype() != "CONTINUOUS" for variable in variables], dtype=bool),
+        )
+        return Extraction(content, tuple(variables), position)
+
+    def load(self, variables: Sequence[Variable], values: FloatArray) -> None:
+        """Add the solution, which `getVal` and `getBestSol` read and the next optimize starts from."""
+        solution = self.model.createSol()
+        for variable, value in zip(variables, values.tolist(), strict=True):
+            self.model.setSolVal(solution, variable, value)
+        self.model.addSol(solution)
+
     def _add_columns(self, insertion: Insertion) -> list[Variable]:
         content, first = insertion.model, insertion.given
         kinds = np.where(content.integral[first:], "I", "C").tolist()
@@ -155,13 +198,27 @@ class _PyscipoptInserted(Inserted):
     def __init__(
         self, model: pyscipopt.Model, name: str, columns: np.ndarray, created: list[Variable], written: list[Any]
     ) -> None:
-        self.model, self.name, self.columns, self.created, self.written = model, name, columns, created, written
+        self.model, self.name, self.columns, self.created_variables, self.written = (
+            model,
+            name,
+            columns,
+            created,
+            written,
+        )
         self.handed_out: set[int] = set()
 
     def variables(self, columns: IntArray) -> list[Any]:
         chosen: list[Any] = self.columns[columns].tolist()
         self.handed_out.update(variable.ptr() for variable in chosen)
         return chosen
+
+    def created(self) -> list[Any]:
+        return list(self.created_variables)
+
+    def all_rows(self) -> list[Any]:
+        """Return the constraints written, with the linear rows SCIP made of indicator rows."""
+        rows = [self.model.getLinearConsIndicator(c) for c in self.written if c.getConshdlrName() == "indicator"]
+        return [*self.written, *rows]
 
     def remove(self) -> None:
         """Delete rows and columns; outputs that the user holds are fixed at 0, as their rows may mention them."""
@@ -175,7 +232,7 @@ class _PyscipoptInserted(Inserted):
                 self.model.delVar(slack)
             else:
                 self.model.delCons(constraint)
-        for variable in reversed(self.created):
+        for variable in reversed(self.created_variables):
             if variable.ptr() in self.handed_out:
                 self.model.chgVarLb(variable, 0.0)
                 self.model.chgVarUb(variable, 0.0)
@@ -183,6 +240,16 @@ class _PyscipoptInserted(Inserted):
                 self.model.delVar(variable)
         if not self.handed_out:
             release_name(self.model, self.name)
+
+
+def _linear_rows(constraints: Sequence[Any]) -> list[Any]:
+    for constraint in constraints:
+        if constraint.getConshdlrName() != "linear":
+            raise InputError(
+                f"constraint {constraint.name!r} of the SCIP model is of kind {constraint.getConshdlrName()};"
+                " a surrogate solve takes linear rows only"
+            )
+    return list(constraints)
 
 
 def _check_changeable(model: pyscipopt.Model) -> None:

@@ -31,6 +31,7 @@ class Request:
     outputs : all entries of y likewise, None when the outputs are to be created.
     output_size : entries of y a row.
     vector : x was given as a vector.
+    entry_lower, entry_upper : (rows, n) what bounds the entries of x beside their variables.
     """
 
     variables: tuple[Any, ...]
@@ -39,6 +40,8 @@ class Request:
     outputs: AffineForms | None
     output_size: int
     vector: bool
+    entry_lower: FloatArray
+    entry_upper: FloatArray
 
     def output_row(self, row: int) -> AffineForms | None:
         """Return the entries of one row of y."""
@@ -74,6 +77,8 @@ def read_request(
         outputs=None if y is None else forms.rows(inputs.size, inputs.size + len(outputs)),
         output_size=network.output_size,
         vector=vector,
+        entry_lower=lower,
+        entry_upper=upper,
     )
 
 

@@ -22,9 +22,11 @@ def write_statistics(name: str, network: Network, fragments: Sequence[Fragment],
         f" {len(fragments)} row(s) of x",
         f"formulation {first.encoding.formulation.name}, bounds {first.bounds.level}",
     ]
-    table = [_HEAD, *(_layer_line(relu.name, relu.size, fragments) for relu in network.relus)]
+    written = network if first.sparse is None else first.encoding.network
+    table = [_HEAD, *(_layer_line(relu.name, relu.size, fragments) for relu in written.relus)]
     widths = [max(len(line[k]) for line in table) for k in range(len(_HEAD))]
     lines += [_aligned(line, widths) for line in table]
+    lines += _surrogate_lines(fragments)
     lines.append(
         f"new columns {new_columns}, rows {sum(m.row_count for m in models)},"
         f" nonzeros {sum(m.matrix.nnz for m in models)}"
@@ -42,3 +44,22 @@ def _layer_line(relu: str, size: int, fragments: Sequence[Fragment]) -> tuple[st
 
 def _aligned(line: tuple[str, ...], widths: Sequence[int]) -> str:
     return "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
+
+
+def _surrogate_lines(fragments: Sequence[Fragment]) -> list[str]:
+    """Return one line on what the surrogates, summed over all rows of x, keep of the dense networks."""
+    pairs = [(f.encoding.network, f.bounds, f.sparse) for f in fragments if f.sparse is not None]
+    if not pairs:
+        return []
+    kept = [(net.parameters, net.relu_count, bounds.unstable_count) for net, bounds, _ in pairs]
+    whole = [(s.dense.parameters, s.dense.relu_count, s.dense_bounds.unstable_count) for _, _, s in pairs]
+    parts = [
+        f"{sum(small)} of {sum(large)} {what}"
+        for small, large, what in zip(
+            zip(*kept, strict=True),
+            zip(*whole, strict=True),
+            ("weights and biases", "neurons", "unstable"),
+            strict=True,
+        )
+    ]
+    return [f"sparse surrogate: {', '.join(parts)}"]

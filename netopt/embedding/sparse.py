@@ -1,0 +1,81 @@
+"""Sparse surrogates of an embedded network: pruned for its domain, then reduced without changing it further."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from netopt.arrays import FloatArray
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.network.network import Network
+from netopt.pruning.apply import apply_mask, node_values
+from netopt.pruning.prune import prune
+from netopt.pruning.registry import parse_prune
+from netopt.reduction.reduce import reduce_network
+from netopt.specification.box import Box
+from netopt.tightening.levels import tighten
+
+
+@dataclass(frozen=True, slots=True)
+class SparseOption:
+    """How a network is pruned: a method of `netopt.pruning.registry.METHODS` and the fraction removed."""
+
+    method: str
+    rate: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseNetwork:
+    """A surrogate and what it stands for.
+
+    Attributes
+    ----------
+    network : pruned and reduced; same inputs and outputs as `dense`.
+    bounds : of `network` over its domain.
+    dense : the network it stands for, over the same inputs.
+    dense_bounds : of `dense` over the same domain.
+    """
+
+    network: Network
+    bounds: PreactivationBounds
+    dense: Network
+    dense_bounds: PreactivationBounds
+
+
+def parse_sparse(text: str) -> SparseOption:
+    """Return ``METHOD:RATE``, e.g. ``"domain-aware:0.8"``, RATE being the fraction removed.
+
+    Raises
+    ------
+    InvalidOptionError
+        The method is unknown, or the rate is missing or outside [0, 1).
+    """
+    method, rate = parse_prune(text)
+    return SparseOption(method, rate)
+
+
+def sparsify(
+    network: Network,
+    domain: Box,
+    bounds: str | PreactivationBounds,
+    option: SparseOption,
+    center: FloatArray | None = None,
+) -> SparseNetwork:
+    """Return the surrogate of `network` over `domain`.
+
+    Parameters
+    ----------
+    center : a member of the domain at which the surrogate agrees with `network`; None takes the domain's centre.
+    bounds : level of the surrogate's bounds, or bounds of the dense network computed before; the surrogate then gets
+        bounds of level ``"crown"``.
+    """
+    if isinstance(bounds, str):
+        level = bounds
+        dense_bounds = tighten(network, domain, "interval" if level == "interval" else "crown")
+    else:
+        level, dense_bounds = "crown", replace(bounds, network_sha256=network.sha256)  # constants may be folded in
+    found = prune(network, option.method, option.rate, domain=domain, bounds=dense_bounds)
+    pruned = found.network
+    if center is not None:
+        pruned = apply_mask(network, found.mask, node_values(network, center))
+    reduction = reduce_network(pruned, domain, tighten(pruned, domain, level))
+    return SparseNetwork(reduction.network, reduction.bounds, network, dense_bounds)

@@ -1,0 +1,212 @@
+"""`solve_with_surrogate`: models with networks and integer decisions, by way of sparse networks, exact given time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from netopt.arrays import FloatArray
+from netopt.embedding.adapter import ModelAdapter, adapt
+from netopt.embedding.extraction import Extraction
+from netopt.embedding.prediction import PredictorConstraint
+from netopt.embedding.sparse import SparseOption, parse_sparse
+from netopt.embedding.surrogate_problem import EmbeddedProblem, check_predictions, read_problem
+from netopt.embedding.surrogate_solution import SurrogateSolution
+from netopt.embedding.surrogate_stages import Clock, Stages, run_stages
+from netopt.embedding.surrogate_writing import write_problem
+from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError
+from netopt.problems.results import ABSOLUTE_GAP, MaximizationStatus
+from netopt.solvers.child import ChildSolver
+from netopt.solvers.parameters import SolverParameters
+from netopt.solvers.registry import get_solver
+from netopt.solvers.result import SolverResult, Termination
+from netopt.solvers.solver import MilpSolver
+
+#: Without a time limit, the stages before the dense model share out this many seconds.
+_HORIZON = 60.0
+
+
+def solve_with_surrogate(
+    model: Any,
+    predictions: PredictorConstraint | Sequence[PredictorConstraint],
+    *,
+    surrogate: str | Sequence[str] = "domain-aware:0.8",
+    solver: str | MilpSolver = "highs",
+    time_limit: float | None = None,
+    relative_gap: float = 1e-4,
+    threads: int = 1,
+    seed: int = 0,
+    memory_limit: float | None = None,
+) -> SurrogateSolution:
+    r"""Optimise a model that holds networks among other variables, with sparse networks on the way.
+
+    The model is read once, and solved apart from its library. Points of the model without networks are completed by
+    forward passes and improved by flips and swaps of the integer decisions, judged on the dense networks in batches,
+    and by linear programs along the networks' slopes. The model with sparse networks is solved; each of its incumbents
+    has its decisions fixed, the dense networks evaluated, and what they make infeasible repaired or rejected. Local
+    branching searches the sparse model near the best point. At last the dense model is solved from the best point, so
+    that given time the answer is exact.
+
+    Parameters
+    ----------
+    model : a Pyomo model, a ``gurobipy.Model``, a ``highspy.Highs`` or a ``pyscipopt.Model``, linear beside its
+        networks.
+    predictions : what `add_predictor_constr` returned for this model. Networks left out stay rows as they are. One that
+        was embedded with a surrogate counts as the dense network it stands for.
+    surrogate : ``METHOD:RATE``, or several, tried one after the other.
+    solver : a name (`netopt.get_solver`) or a `MilpSolver`; it runs in child processes.
+    time_limit : seconds for the whole call; None is no limit.
+    relative_gap : gap at which the dense model counts as solved.
+    threads, seed : of every solve.
+    memory_limit : resident bytes of each child process.
+
+    Returns
+    -------
+    SurrogateSolution
+        The model itself is left as it was, with the solution in it: as values (Pyomo), as the solution (highspy,
+        PySCIPOpt) or as the start of the next ``optimize`` (gurobipy, whose solution cannot be written).
+
+    Raises
+    ------
+    InputError
+        The model is not linear beside its networks, or a network is not in it.
+    InvalidOptionError
+        A surrogate, solver or limit cannot be used.
+
+    Examples
+    --------
+    >>> import highspy
+    >>> from netopt.embedding import add_predictor_constr, solve_with_surrogate
+    >>> from netopt.network.build import from_weights
+    >>> network = from_weights([[[1.0, -1.0], [-1.0, 1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])  # |x0 - x1|
+    >>> model = highspy.Highs()
+    >>> model.silent()
+    >>> x = [model.addIntegral(lb=0.0, ub=3.0) for _ in range(2)]
+    >>> _ = model.addConstr(x[0] + 2.0 * x[1] >= 2.0)
+    >>> prediction = add_predictor_constr(model, network, x)
+    >>> _ = model.setMaximize()
+    >>> _ = model.changeColCost(prediction.output[0].index, 1.0)
+    >>> solution = solve_with_surrogate(model, prediction, surrogate="magnitude:0.5", time_limit=20.0)
+    >>> solution.status.value, solution.objective
+    ('optimal', 3.0)
+    """
+    began = time.monotonic()
+    given = check_predictions(predictions)
+    options = _options(surrogate)
+    _check_limits(time_limit, relative_gap)
+    chosen = _usable(get_solver(solver) if isinstance(solver, str) else solver)
+    adapter = adapt(model)
+    extraction, problem = read_problem(adapter, given)
+    clock = Clock(began, began + (math.inf if time_limit is None else time_limit))
+    parameters = SolverParameters(threads=threads, seed=seed, relative_gap=relative_gap)
+    with ChildSolver(chosen, memory_limit) as child:
+        stages = Stages(problem, write_problem(problem), child, parameters, clock)
+        result = run_stages(stages, options, _HORIZON if time_limit is None else time_limit)
+    if stages.best is not None and stages.best.feasible:
+        _load(adapter, extraction, problem, given, stages.best.point)
+    return _solution(adapter, extraction, stages, result, relative_gap)
+
+
+def _options(surrogate: str | Sequence[str]) -> list[SparseOption]:
+    texts = [surrogate] if isinstance(surrogate, str) else list(surrogate)
+    if not texts:
+        raise InvalidOptionError("surrogate is empty; name one, e.g. 'domain-aware:0.8'")
+    return [parse_sparse(text) for text in texts]
+
+
+def _check_limits(time_limit: float | None, relative_gap: float) -> None:
+    for name, value in (("time_limit", time_limit), ("relative_gap", relative_gap)):
+        if value is not None and not 0.0 <= value < math.inf:
+            raise InvalidOptionError(f"{name} is {value}; it must be finite and at least 0")
+
+
+def _usable(solver: MilpSolver) -> MilpSolver:
+    availability = solver.availability()
+    if not availability.usable:
+        raise SolverUnavailableError(availability.reason)
+    return solver.inner if isinstance(solver, ChildSolver) else solver
+
+
+def _load(
+    adapter: ModelAdapter,
+    extraction: Extraction,
+    problem: EmbeddedProblem,
+    predictions: Sequence[PredictorConstraint],
+    point: FloatArray,
+) -> None:
+    """Put a true solution, and the neurons of the networks that the model holds, into the user's model."""
+    values = {adapter.key(v): x for v, x in zip(extraction.variables, point.tolist(), strict=False)}
+    variables = {adapter.key(v): v for v in extraction.variables}
+    for prediction, network in zip(predictions, problem.networks, strict=True):
+        wiring = prediction.wiring
+        created = wiring.inserted[0].created()
+        own = np.array([point[extraction.position[wiring.adapter.key(v)]] for v in wiring.request.variables])
+        inside = np.zeros(own.size + len(created))
+        for k, (fragment, mapping) in enumerate(zip(prediction.fragments, wiring.mappings, strict=True)):
+            inside[mapping] = fragment.encoding.start(wiring.request.rows[k].columns_at(own))
+            inside[mapping[fragment.region]] = point[network.region[k]]
+        for variable, value in zip(created, inside[own.size :].tolist(), strict=True):
+            key = wiring.adapter.key(variable)
+            if key not in values:
+                values[key], variables[key] = value, variable
+    adapter.load(list(variables.values()), np.array([values[key] for key in variables]))
+
+
+def _solution(
+    adapter: ModelAdapter, extraction: Extraction, stages: Stages, result: SolverResult | None, relative_gap: float
+) -> SurrogateSolution:
+    best = stages.best if stages.best is not None and stages.best.feasible else None
+    objective = None if best is None else stages.problem.sign * best.worth
+    dual = None if result is None or not math.isfinite(result.dual_bound) else result.dual_bound
+    values = None if best is None else best.point[: len(extraction.variables)]
+
+    def evaluate(entry: Any) -> float:
+        if values is None:
+            raise InputError("no solution is known; give more time or check the model")
+        terms = adapter.split(entry)
+        columns = extraction.columns([adapter.key(variable) for variable in terms.variables])
+        return float(np.dot(terms.coefficients, values[columns])) + terms.constant
+
+    status, notices = _status(objective, dual, result, stages.clock, relative_gap)
+    return SurrogateSolution(
+        status=status,
+        objective=objective,
+        dual_bound=dual,
+        variables=extraction.variables,
+        values=values,
+        incumbents=tuple(stages.incumbents),
+        stages=tuple(stages.record),
+        notices=notices,
+        seconds=stages.clock.seconds,
+        _evaluate=evaluate,
+    )
+
+
+def _status(
+    objective: float | None, dual: float | None, result: SolverResult | None, clock: Clock, relative_gap: float
+) -> tuple[MaximizationStatus, tuple[str, ...]]:
+    if result is not None and result.termination is Termination.INFEASIBLE:
+        if objective is None:
+            return MaximizationStatus.INFEASIBLE, ()
+        return MaximizationStatus.FEASIBLE, (
+            "the dense model was called infeasible though a point satisfies it within 1e-6: the model is at the edge of"
+            " the solver's tolerances",
+        )
+    if objective is None:
+        late = clock.over() or (result is not None and result.termination is Termination.TIME_LIMIT)
+        return (MaximizationStatus.TIMEOUT if late else MaximizationStatus.UNKNOWN), _ends(result)
+    if dual is not None and abs(dual - objective) <= max(ABSOLUTE_GAP, relative_gap * abs(objective)):
+        return MaximizationStatus.OPTIMAL, ()
+    late = result is None or result.termination is Termination.TIME_LIMIT
+    return (MaximizationStatus.TIMEOUT if late else MaximizationStatus.FEASIBLE), _ends(result)
+
+
+def _ends(result: SolverResult | None) -> tuple[str, ...]:
+    """Return why the dense model was left open, where it was not for time."""
+    if result is None or result.termination in (Termination.TIME_LIMIT, Termination.OPTIMAL):
+        return ()
+    return (f"the dense model ended as {result.termination.value} ({result.vendor_status})",)

@@ -1,0 +1,282 @@
+"""The stages of a surrogate solve, under one clock: starts, search, sparse models, local branching, the dense model."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from formulations.milp import MilpModel
+from netopt.arrays import FloatArray
+from netopt.embedding.sparse import SparseOption
+from netopt.embedding.surrogate_candidate import Candidate
+from netopt.embedding.surrogate_evaluation import Evaluator
+from netopt.embedding.surrogate_moves import LocalSearch
+from netopt.embedding.surrogate_problem import EmbeddedProblem
+from netopt.embedding.surrogate_solution import Incumbent
+from netopt.embedding.surrogate_steps import LinearSteps, decisions_row
+from netopt.embedding.surrogate_watch import Watch
+from netopt.embedding.surrogate_writing import WrittenProblem, write_problem
+from netopt.solvers.child import ChildSolver
+from netopt.solvers.parameters import SolverParameters
+from netopt.solvers.result import SolverResult
+
+#: Shares of the time for the stages before the dense model.
+_START_SHARE, _SPARSE_SHARE, _BRANCHING_TIME = 0.15, 0.3, 0.1
+#: Random objectives that starts are drawn with.
+_STARTS = 4
+#: Seconds for one small linear program or feasibility problem.
+_SMALL = 10.0
+#: Random moves between two descents, at least and at most.
+_DISTURBANCE = (2, 6)
+#: Share of the decisions that local branching may change, and least number.
+_BRANCHING_SHARE, _BRANCHING_LEAST = 0.1, 4
+#: Repairs on the dense model with fixed integers: share of the time that is left, and at most so many a stage.
+_REPAIR_SHARE, _REPAIRS = 0.05, 3
+
+
+@dataclass(slots=True, eq=False)
+class Clock:
+    """When the call began and when it must end."""
+
+    began: float
+    deadline: float
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the call began."""
+        return time.monotonic() - self.began
+
+    @property
+    def left(self) -> float:
+        """Seconds left, infinite without a limit."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return self.left <= 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Stages:
+    """What all stages share: the problem, the best true point, and the record of what was done.
+
+    Attributes
+    ----------
+    problem, dense : the problem, and its exact model.
+    solver : runs in child processes.
+    parameters : gaps, threads and seed of every solve.
+    """
+
+    problem: EmbeddedProblem
+    dense: WrittenProblem
+    solver: ChildSolver
+    parameters: SolverParameters
+    clock: Clock
+    best: Candidate | None = None
+    incumbents: list[Incumbent] = field(default_factory=list)
+    record: list[dict[str, Any]] = field(default_factory=list)
+    generator: np.random.Generator = field(init=False)
+    evaluator: Evaluator = field(init=False)
+    steps: LinearSteps = field(init=False)
+    search: LocalSearch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.generator = np.random.default_rng(self.parameters.seed)
+        self.evaluator = Evaluator(self.problem, self.dense.blocks)
+        self.steps = LinearSteps(self.evaluator, self.small_solve)
+        self.search = LocalSearch(self.evaluator, self.steps.complete, self.generator)
+
+    def small_solve(self, model: MilpModel) -> FloatArray | None:
+        """Return the best point found for a small model, None without one."""
+        limit = min(_SMALL, self.clock.left)
+        return self.solver.solve(model, replace(self.parameters, time_limit=limit)).point
+
+    def offer(self, found: Candidate, origin: str) -> bool:
+        """Keep a point if it is the best so far; return whether it is."""
+        if not found.better_than(self.best):
+            return False
+        self.best = found
+        if found.feasible:
+            objective = self.problem.sign * found.worth
+            self.incumbents.append(Incumbent(self.clock.seconds, objective, origin))
+        return True
+
+    def polish(self, found: Candidate, origin: str, stop: Callable[[], bool]) -> Candidate:
+        """Return what integer moves and linear steps make of a point; everything better is offered."""
+        self.offer(found, origin)
+        while not stop():
+            before = found
+            if self.search.possible:
+                found = self.search.descend(found, stop)
+                self.offer(found, f"{origin}, local search")
+            if self.evaluator.decisions.size or not found.feasible:
+                found = self.steps.improve(found, stop)
+                self.offer(found, f"{origin}, linear steps")
+            if not found.better_than(before):
+                break
+        return found
+
+    def starts(self, until: float) -> None:
+        """Find points from the model without its networks, and improve them."""
+        began, found = self.clock.seconds, 0
+        for guess in self._guesses():
+            point = guess()
+            if point is not None:
+                found += 1
+                self.polish(self.steps.judge(point), "start", lambda: self.clock.seconds >= until)
+            if self.clock.seconds >= until or self.clock.over():
+                break
+        self._note("start", began, points=found)
+
+    def _guesses(self) -> Iterator[Callable[[], FloatArray | None]]:
+        """Yield ways to a point: nearest to zero, linearly feasible, along the networks' slopes, random."""
+        linear = self.problem.linear
+        count = linear.column_count
+        yield lambda: np.clip(np.zeros(count), linear.column_lower, linear.column_upper)
+        plain = replace(linear, objective=np.zeros(count), column_blocks=(), row_blocks=())
+        point = self.small_solve(plain)
+        if point is None:
+            return
+        yield lambda: point
+        yield lambda: self.steps.guess(self.steps.judge(point).point)
+        decided = linear.integral | np.isin(np.arange(count), self.evaluator.decisions)
+        bounded = np.isfinite(linear.column_lower) & np.isfinite(linear.column_upper)
+        for _ in range(_STARTS if bounded[decided].all() else 0):
+            random = np.where(decided, self.generator.standard_normal(count), 0.0)
+            yield lambda random=random: self.small_solve(replace(plain, objective=random))  # type: ignore[misc]
+
+    def wander(self, stop: Callable[[], bool]) -> bool:
+        """Disturb the best point and descend again; return whether there was anything to do."""
+        if self.best is None or not self.search.possible:
+            return False
+        strength = int(self.generator.integers(*_DISTURBANCE))
+        self.polish(self.search.disturb(self.best, strength), "local search", stop)
+        return True
+
+    def sparse(self, option: SparseOption, until: float) -> None:
+        """Solve the model with sparse networks in place; every incumbent is replayed on the dense ones."""
+        began = self.clock.seconds
+        written = self._written(option)
+        origin = f"sparse {option.method}:{option.rate:g}"
+        result, replayed = self._watch(written, written.model, origin, until)
+        sizes = {"binaries": written.binary_count, "dense_binaries": self.dense.binary_count}
+        self._note(
+            origin,
+            began,
+            **sizes,
+            sparse_objective=result.primal_bound,
+            sparse_bound=_finite(result.dual_bound),
+            **replayed,
+        )
+
+    def _written(self, option: SparseOption) -> WrittenProblem:
+        """Return the model with sparse networks, which agree with the dense ones at the best point."""
+        return write_problem(self.problem, option, None if self.best is None else self.best.point)
+
+    def branch_locally(self, option: SparseOption, until: float) -> None:
+        """Solve the sparse model near the best point, again and again while that helps."""
+        began, rounds = self.clock.seconds, 0
+        while self.best is not None and self.best.feasible and self.clock.seconds < until:
+            row, constant = decisions_row(self.problem.linear, self.best.point)
+            if not row.nnz:
+                break
+            reach = max(_BRANCHING_LEAST, round(_BRANCHING_SHARE * row.nnz))
+            written = self._written(option)
+            model = written.with_rows(row, np.array([1.0 - constant]), np.array([reach - constant]))
+            before = self.best
+            self._watch(written, model, "local branching", until)
+            rounds += 1
+            if self.best is before:
+                break
+        self._note("local branching", began, rounds=rounds)
+
+    def exact(self) -> SolverResult:
+        """Solve the dense model from the best point."""
+        began = self.clock.seconds
+        result, replayed = self._watch(self.dense, self.dense.model, "dense", math.inf, wander=False)
+        self._note("dense", began, binaries=self.dense.binary_count, dual_bound=_finite(result.dual_bound), **replayed)
+        return result
+
+    def _watch(
+        self,
+        written: WrittenProblem,
+        model: MilpModel,
+        origin: str,
+        until: float,
+        *,
+        wander: bool = True,
+    ) -> tuple[SolverResult, dict[str, Any]]:
+        """Solve a model whose first columns are the linear part; replay and improve its incumbents."""
+        limit = min(until - self.clock.seconds, self.clock.left)
+        parameters = replace(self.parameters, time_limit=max(0.0, limit) if math.isfinite(limit) else None)
+        watch = Watch(self.solver, model, parameters, self._start(written))
+        seen = {"incumbents": 0, "true": 0}
+        repairs = iter(range(_REPAIRS))
+
+        def interrupted() -> bool:
+            return watch.news or self.clock.seconds >= until or self.clock.over()
+
+        def handle(point: FloatArray) -> None:
+            found = self.steps.judge(point[: self.problem.linear.column_count])
+            seen["incumbents"] += 1
+            seen["true"] += found.feasible
+            found = self.polish(found, origin, self.clock.over)
+            if not found.feasible and next(repairs, None) is not None:
+                self._repair(found, origin)
+
+        result = watch.run(handle, lambda: wander and self.wander(interrupted), self.clock.over)
+        return result, seen
+
+    def _start(self, written: WrittenProblem) -> FloatArray | None:
+        """Return the best true point as a start of a model, with the outputs of the networks written there."""
+        if self.best is None or not self.best.feasible:
+            return None
+        if written is self.dense:
+            return written.start(self.best.point)
+        return written.start(Evaluator(self.problem, written.blocks).evaluate(self.best.point[None]).points[0])
+
+    def _repair(self, found: Candidate, origin: str) -> None:
+        """Fix the integers and let the dense model set everything else."""
+        linear, model = self.problem.linear, self.dense.model
+        fixed = np.flatnonzero(linear.integral)
+        lower, upper = model.column_lower.copy(), model.column_upper.copy()
+        lower[fixed] = upper[fixed] = found.point[fixed]
+        limit = max(0.1, _REPAIR_SHARE * min(self.clock.left, 100.0))
+        parameters = replace(self.parameters, time_limit=min(limit, self.clock.left))
+        point = self.solver.solve(replace(model, column_lower=lower, column_upper=upper), parameters).point
+        if point is not None:
+            self.polish(self.steps.judge(point[: linear.column_count]), f"{origin}, repaired", self.clock.over)
+
+    def _note(self, name: str, began: float, **what: Any) -> None:
+        best = None
+        if self.best is not None and self.best.feasible:
+            best = self.problem.sign * self.best.worth
+        self.record.append({"name": name, "seconds": self.clock.seconds - began, "best_objective": best, **what})
+
+
+def run_stages(stages: Stages, options: Sequence[SparseOption], horizon: float) -> SolverResult | None:
+    """Run all stages; return the dense solver's answer, None when there was no time for it.
+
+    Parameters
+    ----------
+    horizon : seconds the stages before the dense one share out.
+    """
+    clock = stages.clock
+    stages.starts(_START_SHARE * horizon)
+    for k, option in enumerate(options, start=1):
+        if clock.over():
+            break
+        share = _START_SHARE + _SPARSE_SHARE * k / len(options)
+        stages.sparse(option, share * horizon)
+    if not clock.over():
+        stages.branch_locally(options[-1], (_START_SHARE + _SPARSE_SHARE + _BRANCHING_TIME) * horizon)
+    return None if clock.over() else stages.exact()
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
