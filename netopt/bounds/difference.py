@@ -191,7 +191,7 @@ def difference_bounds(
     if level not in ("interval", "crown"):
         raise InvalidOptionError(f"unknown level {level!r} of difference bounds; choose 'interval' or 'crown'")
     twin = Twin(dense, sparse)
-    found = {}
+    found: dict[str, Interval] = {}
     for network, given, name in ((dense, dense_bounds, dense_name), (sparse, sparse_bounds, sparse_name)):
         bounds = crown_bounds(network, domain, deadline=deadline) if given is None else given
         bounds.require(network)

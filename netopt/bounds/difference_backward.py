@@ -6,8 +6,9 @@ A pair of coefficients meets ``A relu(a) + B relu(b)`` (a of the dense, b of the
   ``k = min(A^+, B^-)`` or ``-min(A^-, B^+)``, multiplies ``relu(a) - relu(b)`` and takes the planes of
   `netopt.bounds.difference_planes`; the rest is relaxed neuron by neuron, as in `Backward`;
 - *keeping the sparse network*: ``A (relu(a) - relu(b)) + (A + B) relu(b)``; the planes bound the first part, the
-  second stays as it is. What comes out is a linear function of the sparse network's own neurons and the inputs:
-  nothing but the differences has been relaxed.
+  second stays as it is. Where so much was pruned that a plane would be further off than the line of ``relu(a)`` alone,
+  ``A relu(a) + B relu(b)`` takes that line. What comes out is a linear function of the sparse network's own neurons
+  and the inputs.
 
 Rounding: the parts of a coefficient err by ``u`` times the sum, on values no larger than the ReLU's reach; the rest is
 as in `Backward`.
@@ -19,7 +20,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from netopt.arrays import FloatArray
+from netopt.arrays import BoolArray, FloatArray
 from netopt.bounds.backward import Backward, Rows
 from netopt.bounds.difference_planes import Planes
 from netopt.bounds.difference_twin import Twin, dense_name, sparse_name
@@ -68,11 +69,22 @@ class PairedBackward(Backward):
         step(pair, np.zeros(shape) if dense is None else dense, np.zeros(shape) if sparse is None else sparse, rows)
 
     def _keep_sparse(self, pair: Relu, dense: FloatArray, sparse: FloatArray, rows: Rows) -> None:
-        kept = dense + sparse
+        below, above = self.planes[pair.name]
         name = sparse_name(pair.name)
+        paired = np.where(self._closer(pair, below, above, dense > 0.0), dense, 0.0)
+        kept = paired + sparse
         rows.error += 2.0 * UNIT_ROUNDOFF * (np.abs(kept) @ self.state.reach(name)[0])
         rows.coefficients[name] = kept  # the sweep is past this node
-        self._through_difference(pair, np.maximum(dense, 0.0), np.minimum(dense, 0.0), rows)
+        self._alone(dense_name(pair.name), dense - paired, rows)
+        self._through_difference(pair, np.maximum(paired, 0.0), np.minimum(paired, 0.0), rows)
+
+    def _closer(self, pair: Relu, below: Planes, above: Planes, upward: BoolArray) -> BoolArray:
+        """Return where a plane stays closer to the difference than the dense neuron's own line to its ReLU."""
+        lower, upper = (side[dense_name(pair.input)][0] for side in (self.state.lower, self.state.upper))
+        unstable = (lower < 0.0) & (upper > 0.0)
+        line_above = self.relaxations[dense_name(pair.name)].upper_intercept[0]
+        line_below = np.where(unstable, np.minimum(-lower, upper), 0.0)
+        return np.where(upward, above.gap <= line_above, below.gap <= line_below)
 
     def _through_both(self, pair: Relu, dense: FloatArray, sparse: FloatArray, rows: Rows) -> None:
         positive = np.minimum(np.maximum(dense, 0.0), np.maximum(-sparse, 0.0))
@@ -80,10 +92,14 @@ class PairedBackward(Backward):
         shared = positive + negative  # exact: one of the two is zero
         for name, rest in ((dense_name(pair.name), dense - shared), (sparse_name(pair.name), sparse + shared)):
             rows.error += 2.0 * UNIT_ROUNDOFF * (np.abs(rest) @ self.state.reach(name)[0])
-            relu = self.state.network[name]
-            assert isinstance(relu, Relu)
-            self._through_relu(relu, rest, rows)
+            self._alone(name, rest, rows)
         self._through_difference(pair, positive, negative, rows)
+
+    def _alone(self, name: str, value: FloatArray, rows: Rows) -> None:
+        """Relax one of the two ReLUs by its own lines."""
+        relu = self.state.network[name]
+        assert isinstance(relu, Relu)
+        self._through_relu(relu, value, rows)
 
     def _through_difference(self, pair: Relu, positive: FloatArray, negative: FloatArray, rows: Rows) -> None:
         """Replace ``(positive + negative) (relu(a) - relu(b))`` by the planes above and below it."""

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netopt.arrays import BoolArray, FloatArray
+from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.bounds.rounding import TINY, UNIT_ROUNDOFF, sound_lower, sound_upper
 
 #: Pairs whose planes are sought at a time: the temporaries stay in the cache.
@@ -38,11 +38,15 @@ _TRIANGLES = np.array(list(itertools.combinations(range(11), 3))).T
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
-    """``relu(a) - relu(b) <= slope_a a + slope_b b + intercept`` (or >=); every array is (size,)."""
+    """``relu(a) - relu(b) <= slope_a a + slope_b b + intercept`` (or >=); every array is (size,).
+
+    `gap` is how far the plane is from it at most.
+    """
 
     slope_a: FloatArray
     slope_b: FloatArray
     intercept: FloatArray
+    gap: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +85,7 @@ class Hexagons:
         unstable_a = (self.lower_a < 0.0) & (self.upper_a > 0.0)
         return np.asarray(unstable_a | ((self.lower_b < 0.0) & (self.upper_b > 0.0)))
 
-    def take(self, which: BoolArray | slice) -> Hexagons:
+    def take(self, which: IntArray) -> Hexagons:
         """Return some of the pairs."""
         return Hexagons(
             self.lower_a[which],
@@ -135,21 +139,21 @@ class Hexagons:
 
 def planes_above(pairs: Hexagons) -> Planes:
     """Return planes above relu(a) - relu(b) for every pair; exact where it is linear."""
-    count = pairs.lower_a.size
     slope_a, slope_b = (pairs.lower_a >= 0.0).astype(np.float64), -(pairs.lower_b >= 0.0).astype(np.float64)
-    intercept = np.zeros(count)
+    intercept, gap = np.zeros(pairs.lower_a.size), np.zeros(pairs.lower_a.size)
     curved = np.flatnonzero(pairs.curved)
     for first in range(0, curved.size, _CHUNK):
         chosen = curved[first : first + _CHUNK]
-        found = _planes(pairs.take(_mask(chosen, count)))
-        slope_a[chosen], slope_b[chosen], intercept[chosen] = found.slope_a, found.slope_b, found.intercept
-    return Planes(slope_a, slope_b, intercept)
+        found = _planes(pairs.take(chosen))
+        slope_a[chosen], slope_b[chosen] = found.slope_a, found.slope_b
+        intercept[chosen], gap[chosen] = found.intercept, found.gap
+    return Planes(slope_a, slope_b, intercept, gap)
 
 
 def planes_below(pairs: Hexagons) -> Planes:
     """Return planes below relu(a) - relu(b) for every pair; exact where it is linear."""
     above = planes_above(pairs.swapped)
-    return Planes(-above.slope_b, -above.slope_a, -above.intercept)
+    return Planes(-above.slope_b, -above.slope_a, -above.intercept, above.gap)
 
 
 def _planes(pairs: Hexagons) -> Planes:
@@ -164,11 +168,13 @@ def _planes(pairs: Hexagons) -> Planes:
         slopes = [_envelope_slopes(a, b, height, middle), (chord_d, -chord_d), (chord_a, below_b)]
         slope_a = np.array([np.clip(np.nan_to_num(p), 0.0, 1.0) for p, _ in slopes])
         slope_b = np.array([np.clip(np.nan_to_num(q), -1.0, 0.0) for _, q in slopes])
-        intercept = (height - slope_a[:, None] * a - slope_b[:, None] * b).max(axis=1)
-        best = np.nan_to_num(intercept + slope_a * middle[0] + slope_b * middle[1], nan=np.inf).argmin(axis=0)
-        chosen = (best, np.arange(best.size))
+        excess = height - slope_a[:, None] * a - slope_b[:, None] * b
+        intercept = excess.max(axis=1)
+        score = intercept + slope_a * middle[0] + slope_b * middle[1]
+        chosen = (np.nan_to_num(score, nan=np.inf).argmin(axis=0), np.arange(a.shape[1]))
+        gap = (intercept - excess.min(axis=1))[chosen]
         raised = intercept[chosen] + 64.0 * UNIT_ROUNDOFF * pairs.size + 8.0 * TINY
-        return Planes(slope_a[chosen], slope_b[chosen], sound_upper(raised))
+        return Planes(slope_a[chosen], slope_b[chosen], sound_upper(raised), sound_upper(gap))
 
 
 def _envelope_slopes(
@@ -216,9 +222,3 @@ def _up(value: FloatArray) -> FloatArray:
 
 def _clip(value: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     return np.minimum(np.maximum(value, low), high)
-
-
-def _mask(chosen: FloatArray, count: int) -> BoolArray:
-    mask = np.zeros(count, dtype=bool)
-    mask[chosen] = True
-    return mask
