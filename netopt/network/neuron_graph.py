@@ -34,9 +34,11 @@ class NeuronGraph:
     weights: sparse.csr_array
 
     @classmethod
-    def of(cls, network: Network) -> NeuronGraph:
-        """Return the graph of `network`; convolutions are written out."""
+    def of(cls, network: Network, *, every_affine: bool = False) -> NeuronGraph:
+        """Return the graph of `network`, convolutions written out; `every_affine` makes each Affine a group."""
         own = {source for node in network.affines for source in node.inputs} | {network.output}
+        if every_affine:
+            own |= {node.name for node in network.affines}
         groups = [node for node in network.nodes if isinstance(node, Relu) or node.name in own]
         names = (INPUT, *(node.name for node in groups))
         start = np.cumsum([0, network.input_size, *(node.size for node in groups)])

@@ -6,14 +6,14 @@ import numpy as np
 from scipy import sparse
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
-from netopt.network.composition import add_maps, structured
+from netopt.network.composition import add_maps
 from netopt.network.convolution import Convolution
 from netopt.network.dense import Dense
 from netopt.network.linear_map import LinearMap
 from netopt.network.sparse import Sparse
 
-#: From this share of nonzeros on a large sparse matrix is stored dense: products with it are faster so.
-_DENSE_SHARE = 0.5
+#: Large matrices are stored dense from this share of nonzeros on: products with them are faster so.
+_DENSE_SHARE = 0.3
 _DENSE_SIZE = 1024
 
 
@@ -117,13 +117,13 @@ def without_zeros(linear_map: LinearMap) -> LinearMap:
 
 def settled(linear_map: LinearMap) -> LinearMap:
     """Return a matrix in the structure its share of nonzeros asks for."""
-    if isinstance(linear_map, Dense):
-        return structured(linear_map.weight)
-    if isinstance(linear_map, Sparse):
-        entries = linear_map.in_size * linear_map.out_size
-        if entries >= _DENSE_SIZE and linear_map.weight.nnz >= _DENSE_SHARE * entries:
-            return Dense(linear_map.weight.toarray())
-    return linear_map
+    entries = linear_map.in_size * linear_map.out_size
+    if entries < _DENSE_SIZE or isinstance(linear_map, Convolution):
+        return linear_map
+    full = weight_count(linear_map) >= _DENSE_SHARE * entries
+    if full and isinstance(linear_map, Sparse):
+        return Dense(linear_map.weight.toarray())
+    return linear_map if full or isinstance(linear_map, Sparse) else Sparse(linear_map.to_csr())
 
 
 def join_terms(terms: list[tuple[str, LinearMap]]) -> list[tuple[str, LinearMap]]:

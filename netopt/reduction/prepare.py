@@ -9,11 +9,11 @@ import numpy as np
 from netopt.network.composition import identity
 from netopt.network.network import Network
 from netopt.network.nodes import Affine, Node, Relu
-from netopt.reduction.maps import without_zeros
+from netopt.reduction.maps import settled, without_zeros
 
 
 def prepare(network: Network) -> Network:
-    """Return the network with an Affine as output and without stored zeros."""
+    """Return the network with an Affine as output and matrices stored as their zeros ask for."""
     nodes: list[Node] = [_clean(node) for node in network.nodes]
     output = network.output
     if isinstance(network[output], Relu):
@@ -35,5 +35,5 @@ def unused_name(wanted: str, used: set[str]) -> str:
 def _clean(node: Node) -> Node:
     if isinstance(node, Relu):
         return node
-    maps = tuple(without_zeros(m) for m in node.maps)
+    maps = tuple(settled(without_zeros(m)) for m in node.maps)
     return node if all(new is old for new, old in zip(maps, node.maps, strict=True)) else replace(node, maps=maps)

@@ -85,7 +85,7 @@ def reduce_network(network: Network, domain: Domain, bounds: PreactivationBounds
     current, known = network, bounds
     while True:
         plan, built = _sweep(current, domain, known)
-        if not plan.drops and not built.merged and plan.network is network:
+        if not plan.drops and not built.merged:
             break
         smaller = current.with_nodes(tuple(built.nodes), built.output)
         known = carry_bounds(plan, built, smaller, domain, known)
