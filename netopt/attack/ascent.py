@@ -59,6 +59,11 @@ class Best:
         self.values[better] = top[better]
         self.points[better] = points[k[better]]
 
+    def merge(self, other: Best) -> None:
+        """Take the better point of each disjunct."""
+        better = other.values > self.values
+        self.values[better], self.points[better] = other.values[better], other.points[better]
+
 
 @dataclass(slots=True, eq=False)
 class Ascent:

@@ -106,7 +106,7 @@ def attack_case(
     if not case.disjuncts:
         raise InputError("the case has no disjuncts; there is nothing to look for")
     objective = SlackBatch.of(case.disjuncts, case.domain.dimension)
-    search = _Search(network, case.domain, objective, generator, deadline, interrupt, target)
+    search = RestartSearch(network, case.domain, objective, generator, deadline, interrupt, target)
     best = search.run(starts, rounds)
     winner = int(best.values.argmax())
     return AttackResult(best.points[winner].copy(), float(best.values[winner]), winner, best.values, best.points)
@@ -129,13 +129,13 @@ def ascend_linear(
     Parameters are those of `attack_case`.
     """
     objective = SlackBatch.linear(np.asarray(weights, dtype=np.float64))
-    search = _Search(network, domain, objective, generator, deadline, interrupt, target)
+    search = RestartSearch(network, domain, objective, generator, deadline, interrupt, target)
     best = search.run(starts, rounds)
     return best.points[0].copy(), float(best.values[0])
 
 
-class _Search:
-    """Rounds of restarts on one domain."""
+class RestartSearch:
+    """Rounds of restarts on one domain; `best`, where given, is shared with other searches."""
 
     def __init__(
         self,
@@ -146,6 +146,7 @@ class _Search:
         deadline: float | None,
         interrupt: threading.Event | None,
         target: float,
+        best: Best | None = None,
     ) -> None:
         if domain.dimension != network.input_size or objective.output_matrix.shape[1] != network.output_size:
             raise InputError(
@@ -156,7 +157,7 @@ class _Search:
             raise InputError("the domain is empty; there is no point to look for")
         self.network, self.domain, self.objective, self.generator = network, domain, objective, generator
         self.deadline, self.interrupt, self.target = deadline, interrupt, target
-        self.best = Best.empty(objective.disjuncts, domain.dimension)
+        self.best = Best.empty(objective.disjuncts, domain.dimension) if best is None else best
         widest = max(node.size for node in network.nodes)
         self.walk = domain.base if isinstance(domain, IntegerPoints) else domain
         quick = isinstance(self.walk, Box) or (isinstance(domain, L1Ball))
@@ -174,22 +175,27 @@ class _Search:
 
     def run(self, starts: FloatArray | None, rounds: int | None) -> Best:
         """Run rounds of restarts and return the best points."""
-        self._first_points(starts)
+        self.look(starts)
         number, idle = 0, 0
         while not self.stopped() and (rounds is None or number < rounds):
             before = self.best.values.copy()
-            self._climb(number)
-            if not self.stopped():
-                perturb(self.network, self.domain, self.objective, self.best, self.generator, self.batch, self.stopped)
+            self.round(number)
             number += 1
-            self.batch = min(2 * self.batch, self.most)
             idle = 0 if (self.best.values > before + 1e-9 * (1.0 + np.abs(before))).any() else idle + 1
             hit = self.best.values.max() >= 0.0 and np.isfinite(self.target)
             if hit or (self.deadline is None and idle >= _PATIENCE):
                 break
         return self.best
 
-    def _first_points(self, starts: FloatArray | None) -> None:
+    def round(self, number: int) -> None:
+        """Run one round of restarts, the `number`-th; each climbs twice as many points as the one before."""
+        self._climb(number)
+        if not self.stopped():
+            perturb(self.network, self.domain, self.objective, self.best, self.generator, self.batch, self.stopped)
+        self.batch = min(2 * self.batch, self.most)
+
+    def look(self, starts: FloatArray | None) -> None:
+        """Evaluate the domain's centre and the starts (k, n), put into the domain."""
         points = [self.domain.center[None]]
         if starts is not None and np.size(starts):
             points.append(self.domain.project(np.atleast_2d(np.asarray(starts, dtype=np.float64))))

@@ -5,7 +5,7 @@ r"""What the attacks maximise: for each disjunct, the smallest slack of its rows
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -13,6 +13,7 @@ from scipy import sparse
 from netopt.arrays import FloatArray, IntArray
 from netopt.network.gradient import value_and_gradient
 from netopt.network.network import Network
+from netopt.network.single import SINGLE
 from netopt.specification.property import Conjunction
 
 
@@ -68,6 +69,16 @@ class SlackBatch:
         """Return the objective ``weights @ y``, not normalised, as a single disjunct."""
         zero = np.zeros(1, dtype=np.int64)
         return cls(-weights[None, :], None, np.zeros(1), zero, zero)
+
+    def single(self) -> SlackBatch:
+        """Return the rows in single precision, for `netopt.network.single.single_precision` networks."""
+        rows = None if self.input_matrix is None else self.input_matrix.astype(SINGLE)
+        return replace(
+            self,
+            output_matrix=self.output_matrix.astype(SINGLE),
+            input_matrix=rows,
+            bound=self.bound.astype(SINGLE),
+        )
 
     @property
     def disjuncts(self) -> int:

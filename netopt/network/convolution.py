@@ -85,7 +85,7 @@ class Convolution(LinearMap):
     def apply(self, x: FloatArray) -> FloatArray:
         channels, height, width = self.out_shape
         kernel = self.weight.reshape(self.groups, channels // self.groups, -1)
-        out = np.empty((x.shape[0], self.groups, channels // self.groups, height * width))
+        out = np.empty((x.shape[0], self.groups, channels // self.groups, height * width), np.result_type(x, kernel))
         for part in self._chunks(x.shape[0]):
             np.matmul(kernel, self.unfold(x[part]), out=out[part])
         return out.reshape(x.shape[0], self.out_size)
@@ -94,7 +94,7 @@ class Convolution(LinearMap):
         channels, height, width = self.out_shape
         kernel = self.weight.reshape(self.groups, channels // self.groups, -1).transpose(0, 2, 1)
         images = y.reshape(y.shape[0], self.groups, channels // self.groups, height * width)
-        out = np.empty((y.shape[0], self.in_size))
+        out = np.empty((y.shape[0], self.in_size), np.result_type(y, kernel))
         for part in self._chunks(y.shape[0]):
             out[part] = self._fold(np.matmul(kernel, images[part]))
         return out
@@ -129,7 +129,7 @@ class Convolution(LinearMap):
         image = x.reshape(batch, channels, height, width)
         if any(self.pads):
             image = np.pad(image, ((0, 0), (0, 0), (top, bottom), (left, right)))
-        unfolded = np.empty((batch, channels, *self.weight.shape[2:], *self.out_shape[1:]))
+        unfolded = np.empty((batch, channels, *self.weight.shape[2:], *self.out_shape[1:]), x.dtype)
         for i, j, rows, columns in self._windows():
             unfolded[:, :, i, j] = image[:, :, rows, columns]
         return unfolded.reshape(batch, self.groups, -1, self.out_shape[1] * self.out_shape[2])
@@ -140,7 +140,7 @@ class Convolution(LinearMap):
         channels, height, width = self.in_shape
         top, left, bottom, right = self.pads
         windows = unfolded.reshape(batch, channels, *self.weight.shape[2:], *self.out_shape[1:])
-        image = np.zeros((batch, channels, height + top + bottom, width + left + right))
+        image = np.zeros((batch, channels, height + top + bottom, width + left + right), unfolded.dtype)
         for i, j, rows, columns in self._windows():
             image[:, :, rows, columns] += windows[:, :, i, j]
         return image[:, :, top : top + height, left : left + width].reshape(batch, self.in_size)
