@@ -44,8 +44,8 @@ def reduce_network(network: Network, domain: Domain, bounds: PreactivationBounds
 
     Constants fold into biases, neurons the output does not see vanish, and so do those that are never positive; neurons
     that are never negative are written into their readers where that stores no more weights; neurons that are positive
-    multiples of each other become one. A convolution stays one unless as a sparse matrix it does a quarter of the
-    work or less.
+    multiples of each other become one. A convolution becomes a sparse matrix where little of
+    it is left, else it loses whole channels.
 
     Parameters
     ----------

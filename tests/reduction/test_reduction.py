@@ -31,6 +31,9 @@ from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 from netopt.specification.l1_ball import L1Ball
 
+#: With these a convolution of the small test networks stays one unless little of it is left.
+CONVOLUTIONS_STAY = ("netopt.reduction.convolutions._SMALL", 0)
+
 ENGINE = MilpEngine(get_solver("highs"), parse_formulation("big-m"))
 
 
@@ -71,12 +74,16 @@ def random_box(generator: np.random.Generator, size: int) -> Box:
     st.integers(0, 10**6),
     st.sampled_from([1.0, 1.0, 1e-3, 1e3, 1e-100, 1e60]),
     st.sampled_from(["interval", "crown"]),
+    st.booleans(),
 )
-def test_a_reduced_network_equals_the_given_one(kind: str, seed: int, scale: float, level: str) -> None:
+def test_a_reduced_network_equals_the_given_one(kind: str, seed: int, scale: float, level: str, stay: bool) -> None:
     network = random_network(kind, seed, scale)
     generator = np.random.default_rng(seed)
     box = random_box(generator, network.input_size)
-    check_equal(network, box, reduced(network, box, level), generator)
+    with pytest.MonkeyPatch.context() as patch:
+        if stay:
+            patch.setattr(*CONVOLUTIONS_STAY)
+        check_equal(network, box, reduced(network, box, level), generator)
 
 
 @settings(max_examples=40, deadline=None)
@@ -105,8 +112,10 @@ def optimum(network: Network, box: Box, weights: np.ndarray, bounds: Preactivati
     return answer.dual_bound
 
 
-@pytest.mark.parametrize(("kind", "seed"), list(itertools.product(KINDS, range(8))))
-def test_the_optimum_stays(kind: str, seed: int) -> None:
+@pytest.mark.parametrize(("kind", "seed", "stay"), list(itertools.product(KINDS, range(6), (False, True))))
+def test_the_optimum_stays(kind: str, seed: int, stay: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if stay:
+        monkeypatch.setattr(*CONVOLUTIONS_STAY)
     network = random_network(kind, seed)
     box = random_box(np.random.default_rng(seed + 100), network.input_size)
     bounds = compute_bounds(network, box)
@@ -204,7 +213,8 @@ def convolution_network(weight: np.ndarray, bias: list[float]) -> Network:
     return Network(nodes, "y", (TensorSpec("X", (1, 1, 6, 6)),), (TensorSpec("Y", (1, 1)),))
 
 
-def test_whole_channels_go_and_the_convolution_stays() -> None:
+def test_whole_channels_go_and_the_convolution_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*CONVOLUTIONS_STAY)
     weight = np.random.default_rng(0).normal(size=(4, 1, 3, 3))
     weight[2] = 0.0
     network = convolution_network(weight, [0.0, -100.0, 0.3, 0.0])
@@ -215,7 +225,8 @@ def test_whole_channels_go_and_the_convolution_stays() -> None:
     check_equal(network, unit_box(36), reduction, np.random.default_rng(0))
 
 
-def test_a_convolution_with_few_weights_left_becomes_sparse() -> None:
+def test_a_convolution_with_few_weights_left_becomes_sparse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*CONVOLUTIONS_STAY)
     weight = np.zeros((4, 1, 3, 3))
     weight[0, 0, 1, 1], weight[1, 0, 0, 0] = 1.0, -1.0
     network = convolution_network(weight, [0.0, 0.1, 0.0, 0.0])
