@@ -81,6 +81,8 @@ def _row(problem: Problem, trace: Trace, seconds: float, cpu_seconds: float) -> 
         "center": float(center),
         "value": value,
         "found_seconds": trace.found_after(),
+        "found_by": trace.found_by or None,
+        "best_by": trace.best_by or None,
         "dual_bound": trace.dual_bound if math.isfinite(trace.dual_bound) else None,
         "run_seconds": seconds,
         "cpu_seconds": cpu_seconds,

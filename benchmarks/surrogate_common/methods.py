@@ -1,8 +1,8 @@
 """The methods by name: each runs until the trace's time is up, or it has nothing left to do.
 
-``dense``, ``root-lp``, ``pgd``, ``walk``, ``default`` (netopt's `maximize` without surrogates), ``ladder``; and
-``sparse:MASK:RATE`` (the paper's: incumbents replayed), ``finetuned:MASK:RATE``, ``surrogate:METHOD:RATE`` (one rung of
-netopt's: incumbents also improved on the dense network).
+``dense``, ``root-lp``, ``pgd``, ``walk``, ``default`` (netopt's `maximize` without surrogates), ``ladder`` (with them);
+``sparse:MASK:RATE`` (the paper's: incumbents replayed), ``finetuned:MASK:RATE``, ``surrogate:METHOD:RATE`` (`maximize`
+with one rung). ``dense+`` and ``sparse+:MASK:RATE`` improve every incumbent on the dense network and do nothing else.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.surrogate_common.milp_methods import MASKS, dense, finetuned, root_lp, sparse
+from benchmarks.surrogate_common.milp_methods import MASKS, dense, root_lp, sparse
 from benchmarks.surrogate_common.primal_methods import default, ladder, pgd, surrogate, walk
 from benchmarks.surrogate_common.problem import Means, Problem
 from benchmarks.surrogate_common.trace import Trace
@@ -19,13 +19,19 @@ Method = Callable[[Problem, Means, Trace], None]
 
 PLAIN: dict[str, Method] = {
     "dense": dense,
+    "dense+": partial(dense, improve=True),
     "root-lp": root_lp,
     "pgd": pgd,
     "walk": walk,
     "default": default,
     "ladder": ladder,
 }
-WITH_RATE: dict[str, Callable[..., None]] = {"sparse": sparse, "finetuned": finetuned, "surrogate": surrogate}
+WITH_RATE: dict[str, Callable[..., None]] = {
+    "sparse": sparse,
+    "sparse+": partial(sparse, improve=True),
+    "finetuned": partial(sparse, finetuned=True),
+    "surrogate": surrogate,
+}
 #: Methods that never call a MILP solver, so that one run serves for all of them.
 WITHOUT_SOLVER = ("pgd",)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from benchmarks.surrogate_common.improving import Improving
 from benchmarks.surrogate_common.problem import Means, Problem
 from benchmarks.surrogate_common.trace import Trace
 from formulations.big_m import BigM
@@ -32,10 +31,10 @@ MASKS = {
 }
 
 
-def dense(problem: Problem, means: Means, trace: Trace) -> None:
+def dense(problem: Problem, means: Means, trace: Trace, *, improve: bool = False) -> None:
     """Solve the dense MILP with CROWN bounds, from a forward pass at the domain's centre."""
     bounds = _dense_bounds(problem, trace)
-    answer = _solve(problem.network, bounds, BigM(), problem, means, trace)
+    answer = _solve(problem.network, bounds, BigM(), problem, means, trace, improve=improve)
     trace.proved(answer.dual_bound, answer.name)
 
 
@@ -44,9 +43,20 @@ def root_lp(problem: Problem, means: Means, trace: Trace) -> None:
     bounds = _dense_bounds(problem, trace)
     answer = _solve(problem.network, bounds, Triangle(), problem, means, trace)
     trace.proved(answer.dual_bound, "relaxation")
+    if trace.status == "solved":
+        trace.status = "done"
 
 
-def sparse(problem: Problem, means: Means, trace: Trace, mask: str, rate: str, *, finetuned: bool = False) -> None:
+def sparse(
+    problem: Problem,
+    means: Means,
+    trace: Trace,
+    mask: str,
+    rate: str,
+    *,
+    finetuned: bool = False,
+    improve: bool = False,
+) -> None:
     """Prune, bound, reduce and solve the sparse MILP from a forward pass at the domain's centre.
 
     Its bounds and its optimum say nothing of the dense network. Training time goes to the stage ``finetune`` and not
@@ -69,12 +79,7 @@ def sparse(problem: Problem, means: Means, trace: Trace, mask: str, rate: str, *
     with trace.stage("reduce"):
         reduced = reduce_network(network, problem.domain, bounds)
     trace.sizes["weights_kept"] = pruned.mask.weights_kept
-    _solve(reduced.network, reduced.bounds, BigM(), problem, means, trace)
-
-
-def finetuned(problem: Problem, means: Means, trace: Trace, mask: str, rate: str) -> None:
-    """Do as `sparse` does, the pruned network trained on for a few epochs."""
-    sparse(problem, means, trace, mask, rate, finetuned=True)
+    _solve(reduced.network, reduced.bounds, BigM(), problem, means, trace, improve=improve)
 
 
 def _dense_bounds(problem: Problem, trace: Trace) -> PreactivationBounds:
@@ -93,15 +98,13 @@ def _solve(
     problem: Problem,
     means: Means,
     trace: Trace,
+    *,
+    improve: bool = False,
 ) -> EngineResult:
     """Solve what `network` says the problem is, for the rest of the time."""
     center = problem.domain.center
     trace.offer(center)
-
-    def judge(point: np.ndarray) -> None:
-        trace.offer(point)
-
-    with trace.stage("solve"):
+    with trace.stage("solve"), Improving(trace, means.seed, improve) as judge:
         answer = MilpEngine(means.solver, formulation).maximize(
             network,
             problem.domain,

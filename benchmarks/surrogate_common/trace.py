@@ -32,6 +32,11 @@ class Trace:
     network, domain, weights : the problem: the largest ``weights @ network(x)`` over the domain.
     seconds : limit of the run.
     until_found : end the run at the first value above `FOUND`.
+
+    Attributes
+    ----------
+    improvements : (seconds, value) of every improvement.
+    found_by, best_by : what the first value above `FOUND`, and the best one, come from.
     """
 
     network: Network
@@ -43,6 +48,8 @@ class Trace:
     stages: dict[str, float] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     status: str = "done"
+    found_by: str = ""
+    best_by: str = ""
     halt: threading.Event = field(default_factory=threading.Event)
     begun: float = field(default_factory=time.monotonic)
 
@@ -81,12 +88,12 @@ class Trace:
         """Least upper bound proven for the dense network, inf before the first."""
         return self._bracket.dual
 
-    def offer(self, points: np.ndarray) -> bool:
+    def offer(self, points: np.ndarray, origin: str = "replay") -> bool:
         """Replay points (k, n) on the dense network; return whether the best improved."""
         with self._lock:
-            improved = self._bracket.offer(np.atleast_2d(points), "replay")
+            improved = self._bracket.offer(np.atleast_2d(points), origin)
             if improved:
-                self._note(self.elapsed, self.value)
+                self._note(self.elapsed, self.value, origin)
             return improved
 
     def proved(self, dual: float, method: str) -> None:
@@ -101,7 +108,7 @@ class Trace:
         with self._lock:
             last = self.improvements[-1][1] if self.improvements else -math.inf
             if progress.primal_bound is not None and progress.primal_bound > last:
-                self._note(self.elapsed, progress.primal_bound)
+                self._note(self.elapsed, progress.primal_bound, progress.stage)
 
     def stopped(self) -> bool:
         """Return whether the run has to end."""
@@ -120,12 +127,17 @@ class Trace:
         finally:
             self.stages[name] = self.stages.get(name, 0.0) + time.monotonic() - begun
 
-    def _note(self, seconds: float, value: float) -> None:
+    def _note(self, seconds: float, value: float, origin: str) -> None:
         if seconds > self.seconds:
             return  # too late to count
+        if self.improvements and value <= self.improvements[-1][1]:
+            return  # netopt had reported it
         self.improvements.append((seconds, value))
-        if self.until_found and value > FOUND:
-            self.halt.set()
+        self.best_by = origin
+        if value > FOUND and not self.found_by:
+            self.found_by = origin
+            if self.until_found:
+                self.halt.set()
 
 
 class TracedBest(Best):
