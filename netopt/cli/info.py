@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from netopt.cli import options
 from netopt.cli.inputs import read_domain, read_network
 from netopt.cli.report import print_json, print_table
+from netopt.cli.sizes import LpBound, measure_sizes, print_sizes
 
 if TYPE_CHECKING:
     from netopt.bounds.preactivation import PreactivationBounds
@@ -25,6 +26,10 @@ def info(
     lower: options.Lower = None,
     upper: options.Upper = None,
     bounds: options.Bounds = "crown",
+    reduce: Annotated[
+        bool, typer.Option("--reduce", help="Reduce the network over the box, and compare the sizes of the models.")
+    ] = False,
+    lp_bound: LpBound = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Print what a network is made of.
@@ -32,14 +37,18 @@ def info(
     Layers, ReLUs, weights and digest; over a box also how many ReLUs are unstable. The box is --lower
     and --upper, or encloses the inputs of --property.
     """
+    from netopt.errors import InvalidOptionError
     from netopt.tightening.levels import tighten
 
     net = read_network(network, logits=True)
-    known = None
+    known, sizes = None, None
     if property_file is not None or lower is not None or upper is not None:
         domain = read_domain(net, lower, upper, property_file, enclose=True)
         known = tighten(net, domain, bounds)
-    content = _content(net, known)
+        sizes = measure_sizes(net, known, domain, lp_bound) if reduce or lp_bound is not None else None
+    elif reduce or lp_bound is not None:
+        raise InvalidOptionError("--reduce and --lp-bound need a box; give --lower and --upper, or --property")
+    content = _content(net, known) | {"sizes": sizes}
     if as_json:
         print_json(content)
     else:
@@ -91,3 +100,5 @@ def _print(path: Path, content: dict[str, Any]) -> None:
         for layer in content["layers"]
     ]
     print_table(header, rows)
+    if content["sizes"] is not None:
+        print_sizes(content["sizes"])

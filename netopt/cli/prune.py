@@ -10,6 +10,7 @@ import typer
 from netopt.cli import options
 from netopt.cli.inputs import read_domain, read_network
 from netopt.cli.report import print_json, print_table
+from netopt.cli.sizes import LpBound, measure_size, measure_sizes, print_sizes
 
 if TYPE_CHECKING:
     from netopt.bounds.preactivation import PreactivationBounds
@@ -45,6 +46,7 @@ def prune(
         Path | None, typer.Option("--mask", metavar="FILE.npz", help="Write the mask of kept weights here.")
     ] = None,
     bounds: options.Bounds = "crown",
+    lp_bound: LpBound = None,
     seed: options.Seed = 0,
     logits: options.Logits = False,
     as_json: options.AsJson = False,
@@ -54,9 +56,12 @@ def prune(
     The inputs that matter are --lower and --upper, or enclose those of --property; without them only methods
     that look at the weights alone work, and nothing is folded.
     """
+    from netopt.errors import InvalidOptionError
     from netopt.pruning.prune import prune as remove
     from netopt.tightening.levels import tighten
 
+    if lp_bound is not None and property_file is None and lower is None and upper is None:
+        raise InvalidOptionError("--lp-bound needs the inputs' range; give --lower and --upper, or --property")
     share = _rate(method, rate, keep)
     net = read_network(network, logits=logits)
     domain, known = None, None
@@ -72,6 +77,10 @@ def prune(
         pruned.mask.save(mask)
     after = None if domain is None else _bounds_after(pruned, domain, bounds)
     content = _content(net, pruned, known, after, folded=domain is not None and not no_fold)
+    if domain is not None and known is not None and after is not None:
+        given = measure_sizes(pruned.network, after, domain, lp_bound)
+        dense = measure_size(net, known, domain, lp_bound)
+        content["sizes"] = {"dense": dense, "sparse": given["given"], "reduced": given["reduced"]}
     if as_json:
         print_json(content)
     else:
@@ -130,6 +139,7 @@ def _content(
         "unstable": None
         if before is None or after is None
         else {"before": before.unstable_count, "after": after.unstable_count},
+        "sizes": None,
         "notices": list(pruned.notices),
     }
 
@@ -149,3 +159,5 @@ def _print(content: dict[str, Any]) -> None:
         for layer in content["layers"]
     ]
     print_table(["layer", "weights", "kept", "removed"], rows)
+    if content["sizes"] is not None:
+        print_sizes(content["sizes"])
