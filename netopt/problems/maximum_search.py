@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -152,8 +153,8 @@ class MaximumSearch:
 
         incumbent = MaximumIncumbent(bracket, self.sign, lambda: bounds.tight(goal), improved)
         own, spare = generator.spawn(2)
-        idle = Portfolio([incumbent], spare, target=np.inf) if surrogate.exact else None
-        with Polisher(self.run.halt, self.run.deadline, own, idle) as polisher:
+        heuristics = Portfolio([incumbent], self.run.deadline, spare) if surrogate.exact else nullcontext()
+        with heuristics, Polisher(self.run.halt, self.run.deadline, own) as polisher:
             if surrogate.exact and bounds.quick(goal).unstable_count > _SMALL:
                 relaxed = self._relax(bracket, bounds, goal)
                 if relaxed is not None:

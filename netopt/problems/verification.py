@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -229,8 +229,8 @@ class _Verification:
 
         incumbents = [GoalIncumbent(goal, hunt, bounds.tight, improved) for goal in open_goals]
         own, spare = hunt.generator.spawn(2)
-        idle = Portfolio(incumbents, spare, target=ROBUST) if surrogate.exact else None
-        with Polisher(self.run.halt, self.run.deadline, own, idle) as polisher:
+        heuristics = Portfolio(incumbents, self.run.deadline, spare, ROBUST) if surrogate.exact else nullcontext()
+        with heuristics, Polisher(self.run.halt, self.run.deadline, own) as polisher:
             Ladder(surrogate, self.settings, self.run, polisher).climb(incumbents)
             if not surrogate.exact:
                 polisher.settle(np.inf)

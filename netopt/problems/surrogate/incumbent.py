@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -179,14 +179,23 @@ def dense_value(incumbent: DenseIncumbent, point: FloatArray) -> float:
     return float(incumbent.objective.value(point[None], incumbent.network.forward(point[None]))[0])
 
 
-def slack_batch(objective: SlackObjective) -> SlackBatch:
-    """Return an objective as the attacks take it: one disjunct, its rows divided by their norms."""
-    rows, scale = objective.conjunction, 1.0 / objective.norm
-    inputs = rows.input_matrix
+def slack_batch(objectives: Sequence[SlackObjective]) -> SlackBatch:
+    """Return objectives as the attacks take them: a disjunct each, its rows divided by their norms."""
+    rows = [objective.conjunction for objective in objectives]
+    scale = 1.0 / np.concatenate([objective.norm for objective in objectives])
+    sizes = np.array([objective.rows for objective in objectives])
+    widths = {row.input_matrix.shape[1] for row in rows if row.input_matrix is not None}
+    inputs = None
+    if widths:
+        shape = widths.pop()
+        parts = [
+            sparse.csr_array((row.bound.size, shape)) if row.input_matrix is None else row.input_matrix for row in rows
+        ]
+        inputs = sparse.csr_array(sparse.diags_array(scale) @ sparse.vstack(parts, format="csr"))
     return SlackBatch(
-        output_matrix=rows.output_matrix * scale[:, None],
-        input_matrix=None if inputs is None else sparse.csr_array(sparse.diags_array(scale) @ inputs),
-        bound=rows.bound * scale,
-        start=np.zeros(1, dtype=np.int64),
-        owner=np.zeros(objective.rows, dtype=np.int64),
+        output_matrix=np.concatenate([row.output_matrix for row in rows]) * scale[:, None],
+        input_matrix=inputs,
+        bound=np.concatenate([row.bound for row in rows]) * scale,
+        start=np.cumsum(sizes) - sizes,
+        owner=np.repeat(np.arange(sizes.size), sizes),
     )

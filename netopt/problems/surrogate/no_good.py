@@ -17,6 +17,7 @@ from scipy import sparse
 from formulations.milp import VANISHED, MilpModel
 from netopt.arrays import FloatArray
 from netopt.engines.milp import SlackModel
+from netopt.errors import InvalidOptionError
 
 
 class NoGoodCuts:
@@ -25,10 +26,21 @@ class NoGoodCuts:
     Parameters
     ----------
     slack_model : written by a formulation with a binary for each unstable neuron.
+
+    Raises
+    ------
+    InvalidOptionError
+        The formulation has none.
     """
 
     def __init__(self, slack_model: SlackModel) -> None:
         encoding = slack_model.encoding
+        unstable = sum(int(layer.unstable.sum()) for layer in encoding.layers.values())
+        if encoding.binary_count < unstable:
+            raise InvalidOptionError(
+                f"no-good cuts need binaries to cut off, and the {encoding.formulation.name} formulation writes"
+                f" {encoding.binary_count} for {unstable} unstable neurons; choose big-m"
+            )
         columns = [relu.binary[relu.binary != VANISHED] for relu in encoding.relus.values()]
         self._binaries = np.concatenate([np.empty(0, dtype=np.int64), *columns])
         self._builder = encoding.builder

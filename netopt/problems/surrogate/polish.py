@@ -6,7 +6,6 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -20,18 +19,12 @@ from netopt.problems.surrogate.incumbent import DenseIncumbent, slack_batch
 IMPROVED = "improved"
 #: Seconds of one improvement; a point that is still improving then goes back into the queue.
 _SLICE = 1.0
-#: Seconds of one search of its own while nothing waits.
-_IDLE_SLICE = 3.0
 #: Points that wait; the worst are dropped.
 _WAITING = 24
 #: A gain from here on, relative to 1 + |value|, is worth going on from.
 _LEAST_GAIN = 1e-5
 #: Seconds between two looks at the clock while nothing waits.
 _POLL = 0.05
-
-#: Looks for points while none waits, until a value of `time.monotonic` or until the event is set; returns whose
-#: objective it looked at, the point to improve, its value and its origin, or None.
-Idle = Callable[[float, threading.Event], "tuple[DenseIncumbent, FloatArray, float, str] | None"]
 
 
 @dataclass(order=True, slots=True)
@@ -56,22 +49,14 @@ class Polisher:
     halt : ends everything once set.
     deadline : value of `time.monotonic` at which everything ends, None for none.
     generator : of what is random in an improvement; the thread's own.
-    idle : what the thread does while nothing waits; None for nothing.
     """
 
-    def __init__(
-        self,
-        halt: threading.Event,
-        deadline: float | None,
-        generator: np.random.Generator,
-        idle: Idle | None = None,
-    ) -> None:
-        self._halt, self._deadline, self._generator, self._idle = halt, deadline, generator, idle
+    def __init__(self, halt: threading.Event, deadline: float | None, generator: np.random.Generator) -> None:
+        self._halt, self._deadline, self._generator = halt, deadline, generator
         self._tasks: list[_Task] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._busy = self._left = False
-        self._wanted = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="netopt-polish", daemon=True)
 
@@ -84,7 +69,6 @@ class Polisher:
     ) -> None:
         with self._changed:
             self._left = True
-            self._wanted.set()
             self._changed.notify_all()
         self._thread.join()
         if error is None:
@@ -96,7 +80,6 @@ class Polisher:
             heapq.heappush(self._tasks, _Task(-value, next(self._numbers), incumbent, point, origin))
             if len(self._tasks) > _WAITING:
                 self._tasks = heapq.nsmallest(_WAITING, self._tasks)
-            self._wanted.set()
             self._changed.notify_all()
 
     def settle(self, seconds: float) -> None:
@@ -132,33 +115,25 @@ class Polisher:
         return self._left or self._halt.is_set() or (self._deadline is not None and time.monotonic() >= self._deadline)
 
     def _next(self) -> _Task | None:
-        """Return the best point that waits; without one, do something else for a moment."""
+        """Return the best point that waits, None when there is none for a moment."""
         with self._changed:
             if self._tasks:
                 self._busy = True
                 return heapq.heappop(self._tasks)
-            if self._left:
-                return None
-            self._wanted.clear()
-            if self._idle is None:
+            if not self._left:
                 self._changed.wait(_POLL)
-                return None
-        found = self._idle(self._until(_IDLE_SLICE), self._wanted)
-        if found is not None:
-            incumbent, point, value, origin = found
-            self.submit(incumbent, point, value, f"{origin} {IMPROVED}")
-        return None
+            return None
 
-    def _until(self, seconds: float) -> float:
-        end = time.monotonic() + seconds
+    def _until(self) -> float:
+        end = time.monotonic() + _SLICE
         return end if self._deadline is None else min(end, self._deadline)
 
     def _improve(self, task: _Task) -> None:
-        incumbent, end = task.incumbent, self._until(_SLICE)
+        incumbent, end = task.incumbent, self._until()
         best = improve(
             incumbent.network,
             incumbent.domain,
-            slack_batch(incumbent.objective),
+            slack_batch([incumbent.objective]),
             task.point[None],
             deadline=end,
             interrupt=self._halt,

@@ -63,10 +63,11 @@ class RungSearch:
         )
         built = time.monotonic() - begun
         end = None if seconds is None else begun + seconds
+        cuts = NoGoodCuts(slack_model) if self.no_good else None
         with StallWatch(self.run.halt, patience, share) as watch:
             first = self._solve(slack_model, slack_model.model, end, watch)
-            if self.no_good:
-                self._solve_again(slack_model, first, end, watch)
+            if cuts is not None:
+                self._solve_again(slack_model, cuts, first, end, watch)
         if first.termination in BROKEN:
             self.run.note(
                 f"{first.solver} ended on the pruned network {model.pruning.label} with"
@@ -111,9 +112,10 @@ class RungSearch:
             self.best, self.best_value = x, value
         self.polisher.submit(self.incumbent, x, value, f"{label} {IMPROVED}")
 
-    def _solve_again(self, slack_model: SlackModel, first: SolverResult, end: float | None, watch: StallWatch) -> None:
+    def _solve_again(
+        self, slack_model: SlackModel, cuts: NoGoodCuts, first: SolverResult, end: float | None, watch: StallWatch
+    ) -> None:
         """Cut off the patterns of all incumbents and solve again, until nothing is left or the time is up."""
-        cuts = NoGoodCuts(slack_model)
         answer = first
         while answer.termination is Termination.OPTIMAL and not watch.event.is_set():
             fresh, self._patterns = self._patterns, []
