@@ -26,6 +26,10 @@ class Library(ABC):
         """Add ``expression <= upper``."""
 
     @abstractmethod
+    def aim(self, expression: Any, maximize: bool = True) -> None:
+        """Set the objective without solving."""
+
+    @abstractmethod
     def maximize(self, expression: Any) -> float:
         """Solve to optimality and return the objective."""
 
@@ -60,6 +64,10 @@ class HighspyLibrary(Library):
     def constrain(self, expression, upper):
         self.model.addConstr(expression <= upper)
 
+    def aim(self, expression, maximize=True):
+        sense = self.highspy.ObjSense.kMaximize if maximize else self.highspy.ObjSense.kMinimize
+        self.model.setObjective(1.0 * expression, sense)
+
     def maximize(self, expression):
         self.model.maximize(1.0 * expression)
         assert self.model.getModelStatus() == self.highspy.HighsModelStatus.kOptimal
@@ -91,6 +99,10 @@ class GurobipyLibrary(Library):
     def constrain(self, expression, upper):
         self.model.addConstr(expression <= upper)
 
+    def aim(self, expression, maximize=True):
+        sense = self.gurobipy.GRB.MAXIMIZE if maximize else self.gurobipy.GRB.MINIMIZE
+        self.model.setObjective(expression, sense)
+
     def maximize(self, expression):
         self.model.setObjective(expression, self.gurobipy.GRB.MAXIMIZE)
         self.model.optimize()
@@ -115,6 +127,9 @@ class PyscipoptLibrary(Library):
 
     def constrain(self, expression, upper):
         self.model.addCons(expression <= upper)
+
+    def aim(self, expression, maximize=True):
+        self.model.setObjective(1.0 * expression, "maximize" if maximize else "minimize")
 
     def maximize(self, expression):
         self.model.setObjective(1.0 * expression, "maximize")
@@ -151,9 +166,13 @@ class PyomoLibrary(Library):
     def constrain(self, expression, upper):
         self.model.limits.add(expression <= upper)
 
-    def maximize(self, expression):
+    def aim(self, expression, maximize=True):
         self.model.del_component("goal")
-        self.model.goal = self.pyo.Objective(expr=1.0 * expression, sense=self.pyo.maximize)
+        sense = self.pyo.maximize if maximize else self.pyo.minimize
+        self.model.goal = self.pyo.Objective(expr=1.0 * expression, sense=sense)
+
+    def maximize(self, expression):
+        self.aim(expression)
         solver, options = self.solver, {"mip_rel_gap": 0.0}
         if any(True for _ in self.model.component_data_objects(self.pyo.SOSConstraint)):
             solver, options = self.pyo.SolverFactory("gurobi_direct"), GUROBI  # Pyomo's HiGHS takes no SOS1 sets

@@ -145,8 +145,12 @@ class ModelAdapter(ABC):
         """Write an insertion into the model."""
 
     @abstractmethod
-    def extract(self, without: Sequence[Inserted]) -> Extraction:
+    def extract(self, without: Sequence[Inserted], mentioned: Sequence[Any]) -> Extraction:
         """Return the whole model as arrays, without the rows of some insertions (their columns stay).
+
+        Parameters
+        ----------
+        mentioned : variables that may be in nothing but those insertions.
 
         Raises
         ------

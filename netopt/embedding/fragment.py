@@ -32,7 +32,8 @@ class Fragment:
     outputs : columns created for y, None when the user gave y.
     encoding : where each neuron sits.
     bounds : what the encoding was written with.
-    output_lower, output_upper : (m,) bounds of y in the user's units.
+    output_lower, output_upper : (m,) bounds of y in the user's units; with a surrogate, they hold for the dense
+        network, too.
     region : columns of the trust region.
     sparse : the surrogate that was written and the dense network it stands for; None where the network itself was.
     """
@@ -89,6 +90,9 @@ def build_fragment(
         recipe.trust_region.encode(builder, encoding.inputs, row.matrix, row.constant)
     region = np.arange(first, builder.column_count)
     lower, upper = _output_range(bounds, recipe.output_scaling)
+    if sparse is not None:  # bounds of y must not cut off what the dense network answers
+        dense_lower, dense_upper = _output_range(sparse.dense_bounds, recipe.output_scaling)
+        lower, upper = np.minimum(lower, dense_lower), np.maximum(upper, dense_upper)
     created = _write_outputs(encoding, outputs, column_of, recipe.output_scaling, lower, upper)
     return Fragment(
         model=builder.build(),

@@ -107,7 +107,7 @@ class GurobipyModel(ModelAdapter):
         self.prepare()
         return _GurobipyInserted(self.model, insertion.name, columns, written)
 
-    def extract(self, without: Sequence[Inserted]) -> Extraction:
+    def extract(self, without: Sequence[Inserted], mentioned: Sequence[Any]) -> Extraction:
         self.prepare()
         model = self.model
         ours = [inserted for inserted in without if isinstance(inserted, _GurobipyInserted)]

@@ -83,7 +83,7 @@ class HighspyModel(ModelAdapter):
         rows = np.arange(first_row, first_row + len(row_names), dtype=np.int32)
         return _HighspyInserted(self.model, place, place[insertion.given :], rows)
 
-    def extract(self, without: Sequence[Inserted]) -> Extraction:
+    def extract(self, without: Sequence[Inserted], mentioned: Sequence[Any]) -> Extraction:
         if self.model.getHessianNumNz():
             raise InputError("the highspy model has a quadratic objective; a surrogate solve takes linear models only")
         content = self.model.getLp()

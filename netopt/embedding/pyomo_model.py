@@ -102,11 +102,12 @@ class PyomoModel(ModelAdapter):
                 )
         return _PyomoInserted(self.model, block, columns, insertion.given)
 
-    def extract(self, without: Sequence[Inserted]) -> Extraction:
+    def extract(self, without: Sequence[Inserted], mentioned: Sequence[Any]) -> Extraction:
         self.prepare()
         blocks = [inserted.block for inserted in without if isinstance(inserted, _PyomoInserted)]
-        inside = [variable for block in blocks for variable in block.component_data_objects(pyo.Var)]
-        return extract(self.model, blocks, inside)
+        members = [variable for block in blocks for variable in block.component_data_objects(pyo.Var)]
+        members += [variable for variable in mentioned if variable.model() is self.model.model()]
+        return extract(self.model, blocks, members)
 
     def load(self, variables: Sequence[Any], values: FloatArray) -> None:
         """Set the values of the variables, except those the user fixed, as a solver would."""

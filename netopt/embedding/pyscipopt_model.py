@@ -91,7 +91,7 @@ class PyscipoptModel(ModelAdapter):
         self._known |= {variable.ptr() for variable in created}
         return _PyscipoptInserted(self.model, insertion.name, columns, created, written)
 
-    def extract(self, without: Sequence[Inserted]) -> Extraction:
+    def extract(self, without: Sequence[Inserted], mentioned: Sequence[Any]) -> Extraction:
         self.prepare()
         variables = self.model.getVars()
         position: dict[Hashable, int] = {variable.ptr(): k for k, variable in enumerate(variables)}

@@ -107,7 +107,8 @@ def read_problem(
     """
     for prediction in predictions:
         prediction.wiring.check_present()
-    extraction = adapter.extract([prediction.wiring.inserted[0] for prediction in predictions])
+    mentioned = [variable for prediction in predictions for variable in prediction.wiring.request.variables]
+    extraction = adapter.extract([prediction.wiring.inserted[0] for prediction in predictions], mentioned)
     for prediction in predictions:
         wiring = prediction.wiring
         held = {wiring.adapter.key(variable) for variable in wiring.outputs.variables}
@@ -132,8 +133,8 @@ def _read_network(builder: MilpBuilder, extraction: Extraction, prediction: Pred
     outputs = _over_columns(wiring.outputs, extraction, wiring.adapter)
     model, count, size = extraction.model, wiring.rows, prediction.network.input_size
     lower, upper = wiring.request.entry_lower, wiring.request.entry_upper
-    bounds = VariableBounds(model.column_lower, model.column_upper)
-    rows = [input_row(inputs.rows(k * size, (k + 1) * size), bounds, lower[k], upper[k], k) for k in range(count)]
+    reach = VariableBounds(model.column_lower, model.column_upper)
+    rows = [input_row(inputs.rows(k * size, (k + 1) * size), reach, lower[k], upper[k], k) for k in range(count)]
     everything = np.arange(model.column_count)
     held = np.flatnonzero((np.isfinite(lower) | np.isfinite(upper)).ravel() & (np.diff(inputs.matrix.indptr) > 0))
     builder.add_rows(
@@ -153,7 +154,9 @@ def _read_network(builder: MilpBuilder, extraction: Extraction, prediction: Pred
         wiring.request, variables=tuple(range(model.column_count)), rows=tuple(rows), inputs=inputs, outputs=outputs
     )
     recipe = replace(wiring.recipe, trust_region=None)
-    return EmbeddedNetwork(prediction.name, prediction.network, request, wiring.bounds, recipe, tuple(brought))
+    # levels that solve a program a neuron would not keep to a time limit
+    bounds = "crown" if wiring.bounds in ("lp", "milp") else wiring.bounds
+    return EmbeddedNetwork(prediction.name, prediction.network, request, bounds, recipe, tuple(brought))
 
 
 def _over_columns(forms: AffineForms, extraction: Extraction, adapter: ModelAdapter) -> AffineForms:

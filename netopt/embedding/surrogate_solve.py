@@ -196,17 +196,17 @@ def _status(
             "the dense model was called infeasible though a point satisfies it within 1e-6: the model is at the edge of"
             " the solver's tolerances",
         )
+    late = result is None or clock.over() or result.termination is Termination.TIME_LIMIT
+    notices = () if late or result is None else _ends(result)
     if objective is None:
-        late = clock.over() or (result is not None and result.termination is Termination.TIME_LIMIT)
-        return (MaximizationStatus.TIMEOUT if late else MaximizationStatus.UNKNOWN), _ends(result)
+        return (MaximizationStatus.TIMEOUT if late else MaximizationStatus.UNKNOWN), notices
     if dual is not None and abs(dual - objective) <= max(ABSOLUTE_GAP, relative_gap * abs(objective)):
         return MaximizationStatus.OPTIMAL, ()
-    late = result is None or result.termination is Termination.TIME_LIMIT
-    return (MaximizationStatus.TIMEOUT if late else MaximizationStatus.FEASIBLE), _ends(result)
+    return (MaximizationStatus.TIMEOUT if late else MaximizationStatus.FEASIBLE), notices
 
 
-def _ends(result: SolverResult | None) -> tuple[str, ...]:
+def _ends(result: SolverResult) -> tuple[str, ...]:
     """Return why the dense model was left open, where it was not for time."""
-    if result is None or result.termination in (Termination.TIME_LIMIT, Termination.OPTIMAL):
-        return ()
+    if result.termination is Termination.OPTIMAL:
+        return ("the dense model was solved, and its solution is worth less on the networks than its bound",)
     return (f"the dense model ended as {result.termination.value} ({result.vendor_status})",)

@@ -29,6 +29,8 @@ from netopt.solvers.result import SolverResult
 _START_SHARE, _SPARSE_SHARE, _BRANCHING_TIME = 0.15, 0.3, 0.1
 #: Random objectives that starts are drawn with.
 _STARTS = 4
+#: Starts in a row without a better point after which no more are tried.
+_FRUITLESS = 3
 #: Seconds for one small linear program or feasibility problem.
 _SMALL = 10.0
 #: Random moves between two descents, at least and at most.
@@ -94,6 +96,8 @@ class Stages:
     def small_solve(self, model: MilpModel) -> FloatArray | None:
         """Return the best point found for a small model, None without one."""
         limit = min(_SMALL, self.clock.left)
+        if not model.integral.any():
+            return _solve_linear(model, limit)
         return self.solver.solve(model, replace(self.parameters, time_limit=limit)).point
 
     def offer(self, found: Candidate, origin: str) -> bool:
@@ -123,13 +127,14 @@ class Stages:
 
     def starts(self, until: float) -> None:
         """Find points from the model without its networks, and improve them."""
-        began, found = self.clock.seconds, 0
+        began, found, fruitless = self.clock.seconds, 0, 0
         for guess in self._guesses():
-            point = guess()
+            point, before = guess(), self.best
             if point is not None:
                 found += 1
                 self.polish(self.steps.judge(point), "start", lambda: self.clock.seconds >= until)
-            if self.clock.seconds >= until or self.clock.over():
+            fruitless = fruitless + 1 if self.best is before else 0
+            if fruitless >= _FRUITLESS or self.clock.seconds >= until or self.clock.over():
                 break
         self._note("start", began, points=found)
 
@@ -276,6 +281,22 @@ def run_stages(stages: Stages, options: Sequence[SparseOption], horizon: float) 
     if not clock.over():
         stages.branch_locally(options[-1], (_START_SHARE + _SPARSE_SHARE + _BRANCHING_TIME) * horizon)
     return None if clock.over() else stages.exact()
+
+
+def _solve_linear(model: MilpModel, limit: float) -> FloatArray | None:
+    """Return the optimum of a linear program by SciPy's HiGHS, in this process: a child costs more than such a program.
+
+    A highspy of the user's in this process shares its threads with ours; SciPy's does not.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    answer = milp(
+        -model.objective if model.maximize else model.objective,
+        bounds=Bounds(model.column_lower, model.column_upper),
+        constraints=LinearConstraint(model.matrix, model.row_lower, model.row_upper) if model.row_count else None,
+        options={"time_limit": limit},
+    )
+    return None if answer.x is None else np.asarray(answer.x, dtype=np.float64)
 
 
 def _finite(value: float) -> float | None:

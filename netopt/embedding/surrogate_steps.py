@@ -23,7 +23,7 @@ from netopt.network.gradient import value_and_gradient
 #: Solves a small model; None without a point.
 Solve = Callable[[MilpModel], FloatArray | None]
 #: Trust region, as a share of each decision's range: the first, and the least.
-_FIRST_RADIUS, _LEAST_RADIUS = 0.25, 1e-3
+_FIRST_RADIUS, _LEAST_RADIUS = 0.25, 1e-2
 _SHRINK, _GROW = 0.25, 2.0
 
 
