@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from scipy import sparse
@@ -15,6 +16,7 @@ from netopt.bounds.preactivation import PreactivationBounds
 from netopt.errors import InputError
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
+from netopt.relaxation.remainder import Remainder
 from netopt.specification.domain import Domain
 
 
@@ -57,6 +59,8 @@ class Encoding:
     layers : name of the Relu -> the rows that were written (inactive neurons left out; `ReluLayer.index` numbers them).
     relus : name of the Relu -> columns of those neurons.
     output : the network's output.
+    slacks : name of the Relu -> (size,) columns that stand for the pruned part of its rows, for every Relu that has a
+        `Remainder`; `VANISHED` where nothing of the row is pruned.
     """
 
     builder: MilpBuilder
@@ -67,6 +71,7 @@ class Encoding:
     layers: Mapping[str, ReluLayer]
     relus: Mapping[str, ReluColumns]
     output: LinearExpression
+    slacks: Mapping[str, IntArray]
     _layer_inputs: Mapping[str, IntArray]
     _affine_columns: Mapping[str, tuple[IntArray, LinearExpression]]
 
@@ -85,26 +90,43 @@ class Encoding:
         values[: head.size] = head
         for node in self.network.nodes:
             if isinstance(node, Relu):
+                if node.name in self._affine_columns:
+                    self._fill(values, *self._affine_columns[node.name])
                 layer = self.layers[node.name]
                 inputs = values[self._layer_inputs[node.name]]
                 columns, content = self.formulation.complete(layer, self.relus[node.name], inputs)
                 values[columns] = content
             elif node.name in self._affine_columns:
-                columns, expression = self._affine_columns[node.name]
-                values[columns] = expression.matrix @ values[expression.columns] + expression.constant
+                self._fill(values, *self._affine_columns[node.name])
         return values
 
+    @staticmethod
+    def _fill(values: FloatArray, columns: IntArray, expression: LinearExpression) -> None:
+        values[columns] = expression.matrix @ values[expression.columns] + expression.constant
 
-def encode(network: Network, domain: Domain, bounds: PreactivationBounds, formulation: Formulation) -> Encoding:
+
+def encode(
+    network: Network,
+    domain: Domain,
+    bounds: PreactivationBounds,
+    formulation: Formulation,
+    *,
+    remainders: Mapping[str, Remainder] = MappingProxyType({}),
+) -> Encoding:
     """Write `network` over `domain` with `formulation`.
 
     An Affine that only ReLUs read is inlined into their rows; one that another Affine reads (a residual branch) gets
     columns of its own, so that nothing is multiplied out.
 
+    Parameters
+    ----------
+    remainders : name of a Relu -> the part of its rows that becomes slack; the model is then a relaxation. The
+        formulation sees a layer whose inputs are the ones that are kept and the slacks.
+
     Raises
     ------
     InputError
-        The domain or the bounds do not fit the network.
+        The domain or the bounds do not fit the network, or a remainder belongs to an Affine with columns of its own.
     formulations.errors.FormulationError
         The formulation cannot write a layer, e.g. an infinite bound.
     """
@@ -113,14 +135,29 @@ def encode(network: Network, domain: Domain, bounds: PreactivationBounds, formul
     missing = [relu.name for relu in network.relus if relu.name not in bounds.lower]
     if missing:
         raise InputError(f"the bounds lack {missing[0]!r}; compute them for this network")
-    return _Encoder(network, domain, bounds, formulation).run()
+    return _Encoder(network, domain, bounds, formulation, remainders).run()
+
+
+def inlined(network: Network) -> list[Relu]:
+    """Return the Relus whose Affine has no columns of its own, so that its rows can be relaxed."""
+    read_by_affine = {source for node in network.affines for source in node.inputs}
+    return [relu for relu in network.relus if relu.input not in read_by_affine]
 
 
 class _Encoder:
     """Walks the nodes once, in topological order."""
 
-    def __init__(self, network: Network, domain: Domain, bounds: PreactivationBounds, formulation: Formulation) -> None:
+    def __init__(
+        self,
+        network: Network,
+        domain: Domain,
+        bounds: PreactivationBounds,
+        formulation: Formulation,
+        remainders: Mapping[str, Remainder],
+    ) -> None:
         self.network, self.domain, self.bounds, self.formulation = network, domain, bounds, formulation
+        self.remainders = remainders
+        self.slacks: dict[str, IntArray] = {}
         self.builder = MilpBuilder()
         self.values: dict[str, _Columns] = {}
         self.layers: dict[str, ReluLayer] = {}
@@ -146,6 +183,7 @@ class _Encoder:
             layers=self.layers,
             relus=self.relus,
             output=self._output(),
+            slacks=self.slacks,
             _layer_inputs=self.layer_inputs,
             _affine_columns=self.affine_columns,
         )
@@ -183,6 +221,10 @@ class _Encoder:
         assert isinstance(affine, Affine)
         written = affine.name in self.values
         expression = self._column_expression(affine.name, kept) if written else self._expression(affine, kept)
+        if node.name in self.remainders:
+            if written:
+                raise InputError(f"{node.name} reads {affine.name}, which other nodes read too; it cannot be relaxed")
+            expression = self._relax(node, kept, expression, self.remainders[node.name])
         layer = ReluLayer(
             name=node.name,
             weight=expression.matrix,
@@ -199,6 +241,32 @@ class _Encoder:
         output = np.full(node.size, VANISHED)
         output[kept] = columns.output
         self.values[node.name] = _Columns(output, np.maximum(lower, 0.0), np.maximum(upper, 0.0))
+
+    def _relax(
+        self, node: Relu, kept: IntArray, expression: LinearExpression, remainder: Remainder
+    ) -> LinearExpression:
+        """Return `expression`, the `kept` rows of what a Relu reads, with slack columns for the pruned part."""
+        part = self._expression(remainder.part, kept)
+        where = np.flatnonzero(np.diff(part.matrix.indptr))
+        rows = kept[where]
+        lower, upper = remainder.lower[rows], remainder.upper[rows]
+        slack = self.builder.add_columns(rows.size, lower=lower, upper=upper, name=f"{node.name}.r", index=rows)
+        directions = sparse.csr_array(remainder.directions[:, rows])
+        self.builder.add_rows((slack, directions), upper=remainder.limits, name=f"{node.name}.tie")
+        columns = self.slacks[node.name] = np.full(node.size, VANISHED)
+        columns[rows] = slack
+        pruned = replace(part, matrix=part.matrix[where], constant=np.zeros(rows.size))
+        self.affine_columns[node.name] = (slack, pruned)
+        selection = sparse.csr_array((np.ones(rows.size), (where, np.arange(rows.size))), shape=(kept.size, rows.size))
+        # A weight is in one of the two parts, so that the difference is exact and zero where it is pruned.
+        matrix = sparse.hstack([sparse.csr_array(expression.matrix - part.matrix), selection], format="csr")
+        return LinearExpression(
+            columns=np.concatenate([expression.columns, slack]),
+            matrix=sparse.csr_array(matrix),
+            constant=expression.constant,
+            lower=np.concatenate([expression.lower, lower]),
+            upper=np.concatenate([expression.upper, upper]),
+        )
 
     def _write_affine(self, node: Affine) -> None:
         """Give an Affine columns of its own: ``v - W x = b``."""

@@ -94,6 +94,13 @@ class Backward:
             self._add(rows, source, sign * linear_map.rows(neurons))
         return rows
 
+    def combination(self, node: Affine, weights: FloatArray) -> Rows:
+        """Return the rows ``weights @ value`` of an Affine that `state` has bounded, written over its sources."""
+        rows = Rows({}, np.zeros(len(weights)), np.zeros(len(weights)))
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            self._through_affine(node, weights, rows)
+        return rows
+
     def _step(self, node: Node, rows: Rows) -> None:
         value = rows.coefficients.pop(node.name)
         if isinstance(node, Relu):

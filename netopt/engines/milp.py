@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from scipy import sparse
@@ -20,6 +22,7 @@ from netopt.encoding import Encoding, encode
 from netopt.engines.engine import DualBoundCallback, EngineResult, PointCallback
 from netopt.engines.objective import SlackObjective
 from netopt.network.network import Network
+from netopt.relaxation.remainder import Remainder
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.result import SolverResult, Termination
 from netopt.solvers.solver import MilpSolver
@@ -58,9 +61,15 @@ class SlackModel:
 
 
 def build_slack_model(
-    network: Network, domain: Domain, objective: SlackObjective, bounds: PreactivationBounds, formulation: Formulation
+    network: Network,
+    domain: Domain,
+    objective: SlackObjective,
+    bounds: PreactivationBounds,
+    formulation: Formulation,
+    *,
+    remainders: Mapping[str, Remainder] = MappingProxyType({}),
 ) -> SlackModel:
-    """Write `network` over `domain` and maximise `objective`.
+    """Write `network` over `domain` and maximise `objective`; `remainders` are those of `netopt.encoding.encode`.
 
     Raises
     ------
@@ -69,7 +78,7 @@ def build_slack_model(
     formulations.errors.FormulationError
         The formulation cannot write a layer.
     """
-    encoding = encode(network, domain, bounds, formulation)
+    encoding = encode(network, domain, bounds, formulation, remainders=remainders)
     builder, output, rows = encoding.builder, encoding.output, objective.conjunction
     matrix, bound = objective.over(output.matrix, output.constant)
     margin = np.empty(0, dtype=np.int64)
@@ -136,25 +145,47 @@ class MilpEngine:
         """
         begun = time.monotonic()
         slack_model = build_slack_model(network, domain, objective, bounds, self.formulation)
-        built = time.monotonic() - begun
-        if parameters.time_limit is not None:
-            parameters = replace(parameters, time_limit=max(0.0, parameters.time_limit - built))
-        # Generic cuts on dense rows cost more than they prune, and better points come from gradients.
-        parameters = replace(parameters, plain=True)
-
-        def found(_value: float, point: FloatArray) -> None:
-            if on_point is not None:
-                on_point(slack_model.input_of(point))
-
-        answer = self.solver.solve(
-            slack_model.model,
+        return solve_slack_model(
+            self.solver,
+            slack_model,
             parameters,
+            begun=begun,
             start=None if start is None else slack_model.start(start),
-            on_incumbent=found,
+            on_point=None if on_point is None else lambda point: on_point(slack_model.input_of(point)),
             on_bound=on_bound,
             interrupt=interrupt,
         )
-        return _engine_result(slack_model, answer, time.monotonic() - begun, built)
+
+
+def solve_slack_model(
+    solver: MilpSolver,
+    slack_model: SlackModel,
+    parameters: SolverParameters,
+    *,
+    begun: float,
+    start: FloatArray | None = None,
+    on_point: PointCallback | None = None,
+    on_bound: DualBoundCallback | None = None,
+    interrupt: threading.Event | None = None,
+) -> EngineResult:
+    """Maximise a model; the time limit counts from `begun`, a value of `time.monotonic`.
+
+    `start` and what `on_point` is called with are points of the model, not of the network.
+    """
+    built = time.monotonic() - begun
+    if parameters.time_limit is not None:
+        parameters = replace(parameters, time_limit=max(0.0, parameters.time_limit - built))
+    # Generic cuts on dense rows cost more than they prune, and better points come from gradients.
+    parameters = replace(parameters, plain=True)
+
+    def found(_value: float, point: FloatArray) -> None:
+        if on_point is not None:
+            on_point(point)
+
+    answer = solver.solve(
+        slack_model.model, parameters, start=start, on_incumbent=found, on_bound=on_bound, interrupt=interrupt
+    )
+    return _engine_result(slack_model, answer, time.monotonic() - begun, built)
 
 
 def _engine_result(slack_model: SlackModel, answer: SolverResult, seconds: float, built: float) -> EngineResult:
