@@ -40,6 +40,8 @@ _FIRST_CLIMB, _SECOND_CLIMB = 0.5, 2.0
 _SMALL = 300
 #: Share of the time left that the relaxation may take; the solver meets it again at its root.
 _RELAXATION_SHARE = 0.3
+#: The same as the first rung of a ladder.
+_CHEAP_SHARE = 0.1
 #: Members of the domain that are tried first.
 _SAMPLES = 256
 
@@ -89,7 +91,7 @@ class MaximumSearch:
             self._search_pruned(self.settings.surrogate, bracket, bounds, goal, generator)
             return
         if bounds.quick(goal).unstable_count > _SMALL:
-            relaxed = self._relax(bracket, bounds, goal)
+            relaxed = self._relax(bracket, bounds, goal, _RELAXATION_SHARE)
             self._climb(bracket, generator, _SECOND_CLIMB, rounds=4, start=relaxed)
         if not bracket.closed:
             self._solve(bracket, bounds, goal)
@@ -155,8 +157,8 @@ class MaximumSearch:
         own, spare = generator.spawn(2)
         heuristics = Portfolio([incumbent], self.run.deadline, spare) if surrogate.exact else nullcontext()
         with heuristics, Polisher(self.run.halt, self.run.deadline, own) as polisher:
-            if surrogate.exact and bounds.quick(goal).unstable_count > _SMALL:
-                relaxed = self._relax(bracket, bounds, goal)
+            if surrogate.exact:
+                relaxed = self._relax(bracket, bounds, goal, _CHEAP_SHARE)
                 if relaxed is not None:
                     polisher.submit(incumbent, relaxed, dense_value(incumbent, relaxed), f"relaxation {IMPROVED}")
             Ladder(surrogate, self.settings, self.run, polisher).climb([incumbent])
@@ -165,12 +167,12 @@ class MaximumSearch:
             else:
                 polisher.settle(np.inf)
 
-    def _relax(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> FloatArray | None:
+    def _relax(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal, share: float) -> FloatArray | None:
         """Solve the root's LP relaxation: a bound, and the point it is attained at."""
         with self.run.stage("relaxation") as record:
             engine = MilpEngine(self.settings.solver, Triangle())
             left = self.run.remaining
-            seconds = None if left is None else _RELAXATION_SHARE * left
+            seconds = None if left is None else share * left
             answer = self._run(engine, bracket, bounds, goal, "relaxation", seconds)
             self._take(bracket, answer, "relaxation", record)
         self._report("relaxation")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,11 @@ from netopt.problems.surrogate.polish import Polisher
 from netopt.problems.surrogate.region_model import MOST_SECONDS, search_region
 from netopt.problems.surrogate.rung import RungSearch
 from netopt.problems.surrogate.sparse_model import SparseModel
+from netopt.solvers.result import Termination
 
-#: Share of the time left that one rung may take when the dense network comes last.
+#: Name of the search of one pruned network for one objective, in the record.
+STAGE = "surrogate"
+#: Share of the time left that one rung may take, as long as rungs improve, when the dense network comes last.
 RUNG_SHARE = 0.2
 #: Seconds of a rung of a ladder without a time limit.
 MOST_RUNG_SECONDS = 60.0
@@ -25,6 +29,8 @@ MOST_RUNG_SECONDS = 60.0
 PATIENCE, STALL_SHARE = 1.0, 0.5
 #: Seconds below which another search is not worth its set-up.
 LEAST_SECONDS = 0.3
+#: A gain below this, relative to 1 + |value|, is none.
+_LEAST_GAIN = 1e-4
 #: Most seconds waited for points of a rung that are being improved, and the share of the time left.
 _SETTLE_SECONDS, _SETTLE_SHARE = 5.0, 0.1
 #: Share of the time left that a joint region model may take.
@@ -48,19 +54,29 @@ class Ladder:
     _models: dict[int, SparseModel] = field(default_factory=dict)
 
     def climb(self, incumbents: Sequence[DenseIncumbent]) -> None:
-        """Search every rung for every objective, the most promising first."""
-        count = len(self.surrogate.rungs)
+        """Search every rung for every objective, the most promising first.
+
+        A rung during which nothing improved halves the share of the next ones. Where a rung ran out of time before its
+        solver had found any point, the denser ones are left out.
+        """
+        count, share = len(self.surrogate.rungs), RUNG_SHARE
         for k, pruning in enumerate(self.surrogate.rungs):
             self._models.clear()
-            self._rung(pruning, incumbents, self._budget(count - k))
+            begun, before = len(self.run.stages), [incumbent.value for incumbent in incumbents]
+            self._rung(pruning, incumbents, self._budget(count - k, share))
+            if not any(_better(incumbent.value, value) for incumbent, value in zip(incumbents, before, strict=True)):
+                share /= 2.0
+            searches = [stage for stage in self.run.stages[begun:] if stage["name"] == STAGE]
+            if searches and all(too_large(stage) for stage in searches):
+                break
         self._models.clear()
 
-    def _budget(self, left: int) -> float | None:
-        """Return the seconds of the next of `left` rungs, None for no limit."""
+    def _budget(self, left: int, share: float) -> float | None:
+        """Return the seconds of the next of `left` rungs, None for no limit; `share` is that of the time left."""
         remaining = self.run.remaining
         if not self.surrogate.exact:
             return None if remaining is None else remaining / left
-        return MOST_RUNG_SECONDS if remaining is None else min(MOST_RUNG_SECONDS * 10.0, RUNG_SHARE * remaining)
+        return MOST_RUNG_SECONDS if remaining is None else share * remaining
 
     def _rung(self, pruning: Pruning, incumbents: Sequence[DenseIncumbent], seconds: float | None) -> None:
         end = None if seconds is None else time.monotonic() + seconds
@@ -76,7 +92,7 @@ class Ladder:
     def _search(self, pruning: Pruning, incumbent: DenseIncumbent, seconds: float | None) -> None:
         """Search one pruned network for one objective, then wait for what is being improved."""
         begun = time.monotonic()
-        with self.run.stage("surrogate") as record:
+        with self.run.stage(STAGE) as record:
             model = self._model(pruning, incumbent)
             search = RungSearch(
                 model, incumbent, self.settings, self.run, self.polisher, no_good=self.surrogate.no_good
@@ -113,3 +129,12 @@ class Ladder:
                 deadline=self.run.deadline,
             )
         return self._models[key]
+
+
+def _better(value: float, before: float) -> bool:
+    return value > before + _LEAST_GAIN * (1.0 + abs(value))
+
+
+def too_large(stage: Mapping[str, Any]) -> bool:
+    """Return whether a search ran out of time before its solver had found any point."""
+    return stage["termination"] == Termination.TIME_LIMIT and not stage["incumbents"]
