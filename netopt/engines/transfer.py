@@ -81,7 +81,7 @@ class TransferEngine:
         direct = call.direct(domain, bounds)
         if parameters.bound_limit is not None and direct <= parameters.bound_limit:
             return call.result(Termination.BOUND_LIMIT, DIRECT)
-        moved, moved_bounds = self._moved(network, domain, objective, bounds, parameters.seed)
+        moved, moved_bounds = self._moved(network, domain, objective, bounds, parameters)
         reduction = reduce_network(moved.network, domain, moved_bounds)
         built = call.seconds
         left = None if parameters.time_limit is None else max(0.0, parameters.time_limit - built)
@@ -99,7 +99,7 @@ class TransferEngine:
         if answer.point is not None:
             call.found(answer.point)
         call.proved(answer.dual_bound)
-        name = self.name if answer.dual_bound < direct else DIRECT
+        name = self.name if call.dual < direct else DIRECT
         return replace(
             call.result(call.termination(answer.termination), name),
             build_seconds=built + answer.build_seconds,
@@ -111,12 +111,19 @@ class TransferEngine:
         )
 
     def _moved(
-        self, network: Network, domain: Domain, objective: SlackObjective, bounds: PreactivationBounds, seed: int
+        self,
+        network: Network,
+        domain: Domain,
+        objective: SlackObjective,
+        bounds: PreactivationBounds,
+        parameters: SolverParameters,
     ) -> tuple[Transferred, PreactivationBounds]:
         """Return the transferred objective, and bounds of the network it is about."""
-        pruned = prune(network, self.method, self.rate, domain=domain, bounds=bounds, seed=seed).network
-        sparse_bounds = crown_bounds(pruned, domain)
-        moved = transfer(objective, difference_bounds(network, pruned, domain, bounds, sparse_bounds), self.form)
+        deadline = None if parameters.time_limit is None else time.monotonic() + parameters.time_limit
+        pruned = prune(network, self.method, self.rate, domain=domain, bounds=bounds, seed=parameters.seed).network
+        sparse_bounds = crown_bounds(pruned, domain, deadline=deadline)
+        differences = difference_bounds(network, pruned, domain, bounds, sparse_bounds, deadline=deadline)
+        moved = transfer(objective, differences, self.form)
         return moved, bounds_for(moved.network, domain, sparse_bounds)
 
 
@@ -137,7 +144,7 @@ class _Call:
         self._parameters = parameters
         self._on_point = on_point
         self._on_bound = on_bound
-        self._dual = np.inf
+        self.dual = np.inf
         self._primal: float | None = None
         self._point: FloatArray | None = None
 
@@ -151,7 +158,7 @@ class _Call:
         inputs = None if rows.input_matrix is None else -rows.input_matrix
         upper = bound_rows(self._network, domain, bounds, -rows.output_matrix, inputs, rows.bound)
         self.proved(float((upper / self._objective.norm).min()))
-        return self._dual
+        return self.dual
 
     def found(self, point: FloatArray) -> None:
         """Replay a point of the sparse network on the dense one."""
@@ -163,8 +170,8 @@ class _Call:
 
     def proved(self, dual: float) -> None:
         """Note a bound."""
-        if dual < self._dual:
-            self._dual = dual
+        if dual < self.dual:
+            self.dual = dual
             if self._on_bound is not None:
                 self._on_bound(dual)
 
@@ -173,12 +180,12 @@ class _Call:
         if inner is not Termination.OPTIMAL or self._primal is None:
             return inner
         gap = max(self._parameters.absolute_gap, self._parameters.relative_gap * abs(self._primal))
-        return Termination.OPTIMAL if self._dual - self._primal <= gap else Termination.NODE_LIMIT
+        return Termination.OPTIMAL if self.dual - self._primal <= gap else Termination.NODE_LIMIT
 
     def result(self, termination: Termination, name: str) -> EngineResult:
         return EngineResult(
             termination=termination,
-            dual_bound=self._dual,
+            dual_bound=self.dual,
             primal_bound=self._primal,
             point=self._point,
             seconds=self.seconds,
