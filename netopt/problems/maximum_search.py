@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 
 from formulations.triangle import Triangle
 from netopt.arrays import FloatArray
-from netopt.attack.gradient_ascent import ascend_linear
+from netopt.attack.objective import SlackBatch
+from netopt.attack.portfolio import portfolio
 from netopt.bounds.rows import bound_rows
-from netopt.engines.engine import EngineResult
+from netopt.engines.engine import EngineResult, NetworkSolver
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.network.network import Network
@@ -114,17 +115,17 @@ class MaximumSearch:
         """Climb from the best point known, from `start` and from random ones."""
         starts = [point for point in (bracket.point, start) if point is not None]
         with self.run.stage("ascent") as record:
-            point, _ = ascend_linear(
+            found = portfolio(
                 bracket.network,
                 self.domain,
-                self.sign * self.weights,
+                SlackBatch.linear(self.sign * self.weights),
                 generator=generator,
                 deadline=time.monotonic() + self.run.share(0.1, most),
                 starts=np.array(starts) if starts else None,
                 interrupt=self.run.halt,
                 rounds=rounds,
             )
-            record |= {"improved": bracket.offer(point[None], "ascent")}
+            record |= {"improved": bracket.offer(found.points, "ascent")}
         self._report("ascent")
 
     def _bound(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> None:
@@ -173,14 +174,15 @@ class MaximumSearch:
             engine = MilpEngine(self.settings.solver, Triangle())
             left = self.run.remaining
             seconds = None if left is None else share * left
-            answer = self._run(engine, bracket, bounds, goal, "relaxation", seconds)
+            answer = self._run(engine, bracket, bounds, goal, "relaxation", seconds, None)
             self._take(bracket, answer, "relaxation", record)
         self._report("relaxation")
         return answer.point
 
     def _solve(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> None:
         with self.run.stage("solve") as record:
-            answer = self._run(self.settings.engine, bracket, bounds, goal, "solve", self.run.remaining)
+            start = bracket.point if self.settings.formulation.exact else None
+            answer = self._run(self.settings.engine, bracket, bounds, goal, "solve", self.run.remaining, start)
             self._take(bracket, answer, "solve", record)
         if answer.termination is Termination.OPTIMAL and not bracket.closed and self.settings.formulation.exact:
             self.run.note(
@@ -191,14 +193,15 @@ class MaximumSearch:
 
     def _run(
         self,
-        engine: MilpEngine,
+        engine: NetworkSolver,
         bracket: Bracket,
         bounds: BoundsOfCases,
         goal: Goal,
         stage: str,
         seconds: float | None,
+        start: FloatArray | None,
     ) -> EngineResult:
-        name = f"{engine.name} {engine.solver.version()}"
+        name = self.settings.engine_name
 
         def found(point: FloatArray) -> None:
             if bracket.offer(point[None], stage):
@@ -220,7 +223,7 @@ class MaximumSearch:
             bracket.objective,
             bounds.tight(goal),
             parameters,
-            start=bracket.point if engine.formulation.exact else None,
+            start=start,
             on_point=found,
             on_bound=proved,
             interrupt=self.run.halt,

@@ -6,7 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from formulations.formulation import Formulation
+from netopt.engines.engine import NetworkSolver
 from netopt.engines.milp import MilpEngine
+from netopt.engines.relaxed import RelaxedEngine
 from netopt.errors import InvalidOptionError
 from netopt.problems.inputs import as_formulation, as_solver, check_level, check_pair
 from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate, as_surrogate
@@ -88,9 +90,17 @@ class Settings:
         )
 
     @property
-    def engine(self) -> MilpEngine:
+    def engine(self) -> NetworkSolver:
         """The engine that proves and searches."""
+        if isinstance(self.surrogate, RelaxedSurrogate):
+            return RelaxedEngine(self.solver, self.formulation, rate=self.surrogate.rate)
         return MilpEngine(self.solver, self.formulation)
+
+    @property
+    def engine_name(self) -> str:
+        """What a bound heard of while the engine works rests on; its answer has a name of its own."""
+        relaxed = " with relaxed models" if isinstance(self.surrogate, RelaxedSurrogate) else ""
+        return f"{self.solver.name} {self.solver.version()}{relaxed}"
 
     def warm_up(self) -> None:
         """Start the solver's process, so that it loads while this one works."""

@@ -15,6 +15,7 @@ from formulations.big_m import BigM
 from formulations.formulation import Formulation
 from netopt.arrays import FloatArray
 from netopt.attack.gradient_ascent import ROBUST
+from netopt.engines.engine import NetworkSolver
 from netopt.engines.milp import MilpEngine
 from netopt.network.network import Network
 from netopt.problems.confirmation import Confirmation, confirm
@@ -268,7 +269,7 @@ class _Verification:
         prover = self._prover(network, hunt, bounds, engine, "confirm")
         self.confirmation = confirm(prover, self.goals, exact=self.settings.formulation.exact)
 
-    def _prover(self, network: Network, hunt: Hunt, bounds: BoundsOfCases, engine: MilpEngine, stage: str) -> Prover:
+    def _prover(self, network: Network, hunt: Hunt, bounds: BoundsOfCases, engine: NetworkSolver, stage: str) -> Prover:
         def judged(goal: Goal, point: FloatArray) -> None:
             hunt.candidate(goal, point)
             self._report(stage)
