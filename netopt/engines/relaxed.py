@@ -1,8 +1,8 @@
 """The relaxed engine: sparse models whose dual bound holds for the dense network, then the dense model.
 
 A ladder of relaxations (`netopt.engines.relaxed_model`): the sparsest first, then one in which the rows whose slack is
-furthest from the truth are whole again, and last the dense model. Each rung is sound by itself, so the smallest bound so
-far is always the answer, and the ladder ends as soon as it suffices; the last rung is exact.
+furthest from the truth are whole again, and last the dense model. Each rung is sound by itself, so the smallest bound
+so far is always the answer, and the ladder ends as soon as it suffices; the last rung is exact.
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ class RelaxedEngine:
     """Maximises over relaxations of a network that keep a fraction of its weights, then over the network.
 
     A drop-in for `netopt.engines.milp.MilpEngine`: ``RelaxedEngine(solver, formulation)`` for ``"relaxed"``,
-    ``RelaxedEngine(solver, formulation, rate=0.3)`` for ``"relaxed:0.3"``. Points passed to `on_point` come from relaxed
-    models: replay them.
+    ``RelaxedEngine(solver, formulation, rate=0.3)`` for ``"relaxed:0.3"``. Points passed to `on_point` come from
+    relaxed models: replay them.
 
     Parameters
     ----------
     solver, formulation : as for `MilpEngine`.
     rate : fraction of the weights of the layers next to the inputs that the first rung replaces by slack, in [0, 1);
         None replaces all, so that the inputs leave the model; 0 leaves the dense model alone.
+    deep : whether the layers behind lose the same fraction of theirs (half of them where `rate` is None).
     refinements : rungs between the first and the dense one.
     ties : most rows that tie the slacks of a rung to each other.
 
@@ -78,6 +79,7 @@ class RelaxedEngine:
     solver: MilpSolver
     formulation: Formulation
     rate: float | None = None
+    deep: bool = False
     refinements: int = 1
     ties: int = 100
 
@@ -145,10 +147,7 @@ class _Climb:
         """Climb until the bound suffices."""
         self.begun = time.monotonic()
         enough = self._enough()
-        rate = 1.0 if self.engine.rate is None else self.engine.rate
-        form = self.engine.formulation
-        args = (self.network, self.domain, self.objective, self.bounds, form)
-        relaxed = RelaxedModel.split(*args, rate) if rate else None
+        relaxed = self._first()
         for _ in range(self.engine.refinements + 1):
             if relaxed is None or not relaxed.weights or self._stopped():
                 break
@@ -157,6 +156,15 @@ class _Climb:
                 return self._settled(answer)
             relaxed = finer
         return self._dense()
+
+    def _first(self) -> RelaxedModel | None:
+        """Return the first rung, None where the dense model is the only one."""
+        engine = self.engine
+        if engine.rate == 0.0:
+            return None
+        rate, deep = (1.0, 0.5) if engine.rate is None else (engine.rate, engine.rate)
+        problem = (self.network, self.domain, self.objective, self.bounds, engine.formulation)
+        return RelaxedModel.split(*problem, rate, deep if engine.deep else 0.0)
 
     def _enough(self) -> float:
         """Return the bound at which nothing is left to prove: the caller's limit, or the start's value."""
@@ -256,7 +264,9 @@ class _Climb:
             on_bound=self._proved,
             interrupt=self.interrupt,
         )
-        dual = min(self.dual, answer.dual_bound)
-        if answer.primal_bound is not None:
-            dual = max(dual, answer.primal_bound)
-        return replace(answer, dual_bound=dual, nodes=self.nodes + answer.nodes, seconds=time.monotonic() - self.begun)
+        return replace(
+            answer,
+            dual_bound=min(self.dual, answer.dual_bound),
+            nodes=self.nodes + answer.nodes,
+            seconds=time.monotonic() - self.begun,
+        )

@@ -57,17 +57,29 @@ class RelaxedModel:
         bounds: PreactivationBounds,
         formulation: Formulation,
         rate: float,
+        deep_rate: float = 0.0,
     ) -> RelaxedModel:
-        """Return the relaxation in which `rate` of the weights of every layer that reads the inputs alone are slack."""
+        """Return the relaxation in which a part of the weights is slack.
+
+        Parameters
+        ----------
+        rate, deep_rate : fractions, in layers that read the inputs alone and in the others.
+        """
         support = Support(network, domain, bounds)
         remainders = {}
         for relu in inlined(network):
             affine = network[relu.input]
             assert isinstance(affine, Affine)
-            if set(affine.inputs) == {INPUT}:
-                part = split_rows(affine, support, bounds.upper[relu.name] > 0.0, rate)
+            share = rate if set(affine.inputs) == {INPUT} else deep_rate
+            part = split_rows(affine, support, bounds.upper[relu.name] > 0.0, share)
+            if any(linear_map.parameters for linear_map in part.maps):
                 remainders[relu.name] = support.remainder(part)
         return cls(network, domain, objective, bounds, formulation, support, remainders)
+
+    @property
+    def _of_inputs(self) -> dict[str, Remainder]:
+        """The remainders of layers that read the inputs alone: only these have an image to separate from."""
+        return {name: part for name, part in self.remainders.items() if set(part.part.inputs) == {INPUT}}
 
     @property
     def weights(self) -> int:
@@ -84,8 +96,8 @@ class RelaxedModel:
         """Return the relaxation with up to `most` more ties a layer."""
         model = self.build()
         lp = GrowingLp(model.model, should_stop, deadline)
-        separators = {name: Separator(self.domain, remainder) for name, remainder in self.remainders.items()}
-        found: dict[str, list[FloatArray]] = {name: [] for name in self.remainders}
+        separators = {name: Separator(self.domain, remainder) for name, remainder in self._of_inputs.items()}
+        found: dict[str, list[FloatArray]] = {name: [] for name in separators}
         values: list[float] = []
         while len(values) < most and not should_stop():
             point = lp.solve()
@@ -101,7 +113,7 @@ class RelaxedModel:
             if not added or _stalled(values):
                 break
         tied = {
-            name: self.support.tied(remainder, np.array(found[name])) if found[name] else remainder
+            name: self.support.tied(remainder, np.array(found[name])) if found.get(name) else remainder
             for name, remainder in self.remainders.items()
         }
         return replace(self, remainders=tied)
@@ -121,21 +133,23 @@ class RelaxedModel:
     def point(self, model: SlackModel, values: FloatArray) -> FloatArray:
         """Return a member of the domain (n,) near a point of the model."""
         x = model.input_of(values)
-        if not self.remainders:
+        if not self._of_inputs:
             return x
-        name = max(self.remainders, key=lambda name: self.remainders[name].weights)
+        name = max(self._of_inputs, key=lambda name: self.remainders[name].weights)
         separator = Separator(self.domain, self.remainders[name])
         return separator.nearest(_on_neurons(model, name, values))
 
     def refined(self, model: SlackModel, values: FloatArray, share: float) -> RelaxedModel:
         """Return the relaxation with the rows put back whose slack is furthest from the truth at a point of the model.
 
+        Layers behind the first become whole.
+
         Parameters
         ----------
         share : fraction of the slack weights that come back at least.
         """
         remainders = {}
-        for name, remainder in self.remainders.items():
+        for name, remainder in self._of_inputs.items():
             gap = Separator(self.domain, remainder).gap(_on_neurons(model, name, values))
             affine = self.network[self._affine(name)]
             assert isinstance(affine, Affine)

@@ -24,12 +24,13 @@ class Separator:
     """Separates slack vectors from the image of a domain under the pruned part of a layer of its inputs."""
 
     def __init__(self, domain: Domain, remainder: Remainder) -> None:
-        matrix = sum(linear_map.to_csr() for linear_map in remainder.part.maps)
+        # A layer may read the inputs more than once.
+        matrix = np.sum([linear_map.to_csr().toarray() for linear_map in remainder.part.maps], axis=0)
         reach = np.maximum(np.abs(remainder.lower), np.abs(remainder.upper))
         usable = (reach > 0.0) & np.isfinite(reach)
         self._domain = domain
         self._unit = np.divide(1.0, reach, out=np.zeros(reach.size), where=usable)
-        self._matrix = matrix.toarray() * self._unit[:, None]
+        self._matrix = matrix * self._unit[:, None]
         curvature = float(np.linalg.norm(self._matrix @ self._matrix.T, 2)) if self._matrix.size else 0.0
         self._step = 1.0 / curvature if curvature > 0.0 else 0.0
 
@@ -50,7 +51,7 @@ class Separator:
         return np.asarray(np.abs(slack * self._unit - self._matrix @ self.nearest(slack)))
 
     def direction(self, slack: FloatArray) -> FloatArray | None:
-        """Return a direction (size,) that parts `slack` from the image, largest entry 1; None when it is (nearly) in."""
+        """Return a direction (size,) that parts `slack` from the image, largest entry 1; None when there is none."""
         away = slack * self._unit - self._matrix @ self.nearest(slack)
         if np.abs(away).max(initial=0.0) <= _NONE:
             return None

@@ -1,8 +1,8 @@
 r"""Which weights of a layer become slack, and which come back.
 
 A weight contributes ``|w_ij|`` times the width of what flows through it to the range of its row. In each row the
-smallest contributions go first; a weight's *budget* is what has then gone, as a share of the row's whole range. All rows
-get the same budget: the weights of a layer with the smallest budgets are replaced, as many as the rate says.
+smallest contributions go first; a weight's *budget* is what has then gone, as a share of the row's whole range. All
+rows get the same budget: the weights of a layer with the smallest budgets are replaced, as many as the rate says.
 """
 
 from __future__ import annotations

@@ -1,0 +1,202 @@
+"""The relaxed engine: bounds hold for the dense network, the ladder ends exact, limits are kept."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+from activation_patterns import largest_slack, random_perceptron
+from bound_cases import NETWORKS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from formulations.big_m import BigM
+from formulations.registry import FORMULATIONS
+from netopt.bounds.compute import compute_bounds
+from netopt.engines.milp import MilpEngine, solve_slack_model
+from netopt.engines.objective import SlackObjective
+from netopt.engines.relaxed import RelaxedEngine
+from netopt.engines.relaxed_model import RelaxedModel
+from netopt.errors import InvalidOptionError
+from netopt.network.build import from_weights
+from netopt.network.network import Network
+from netopt.solvers.highs import Highs
+from netopt.solvers.parameters import SolverParameters
+from netopt.solvers.result import Termination
+from netopt.specification.box import Box
+from netopt.specification.domain import Domain
+from netopt.specification.l1_ball import L1Ball
+from netopt.specification.property import Conjunction
+
+TIGHT = SolverParameters(relative_gap=0.0, absolute_gap=1e-9)
+EXACT_LINEAR = sorted(name for name, form in FORMULATIONS.items() if form.exact and not form.requires)
+
+
+def perceptron(seed: int, sizes: tuple[int, ...]) -> Network:
+    generator = np.random.default_rng(seed)
+    pairs = list(itertools.pairwise(sizes))
+    weights = [generator.normal(size=(o, i)) / np.sqrt(i) for i, o in pairs]
+    return from_weights(weights, [0.3 * generator.normal(size=o) for _, o in pairs])
+
+
+def relaxed_bound(network: Network, domain: Domain, objective: SlackObjective, rate: float, deep: float) -> float:
+    """Return the dual bound of one relaxed model, solved to its optimum."""
+    model = RelaxedModel.split(network, domain, objective, compute_bounds(network, domain), BigM(), rate, deep)
+    tied = model.tie(8, lambda: False, None)
+    return solve_slack_model(Highs(), tied.build(), TIGHT, begun=0.0).dual_bound
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    rate=st.sampled_from([0.3, 0.7, 1.0]),
+    deep=st.sampled_from([0.0, 0.5, 1.0]),
+    ball=st.booleans(),
+    mixed=st.booleans(),
+    scale=st.sampled_from([1e-2, 1.0, 1e2]),
+)
+@settings(max_examples=12)
+def test_a_relaxed_bound_is_never_below_the_maximum_and_the_ladder_ends_at_it(
+    seed: int, rate: float, deep: float, ball: bool, mixed: bool, scale: float
+) -> None:
+    generator = np.random.default_rng(seed)
+    network_of = random_perceptron(generator, [2, 3, 3, 2], scale)
+    lower = generator.integers(-4, 3, size=2) / 2.0
+    upper = lower + generator.integers(0, 5, size=2) / 2.0
+    rows = int(generator.integers(1, 3))
+    about_inputs = sparse.csr_array(generator.integers(-2, 3, size=(rows, 2)) / 2.0) if mixed else None
+    matrix = generator.integers(-4, 5, size=(rows, 2)) / 2.0
+    objective = SlackObjective.normalised(Conjunction(matrix, generator.integers(-6, 7, size=rows) / 2.0, about_inputs))
+    middle = (lower + upper) / 2.0
+    domain = L1Ball(middle, 0.75, lower, upper) if ball else Box(lower, upper)
+    l1 = (middle, 0.75) if ball else None
+    expected = largest_slack(network_of, objective.conjunction, objective.norm, lower, upper, l1=l1)
+    tolerance = 1e-5 * max(1.0, abs(expected))
+
+    assert relaxed_bound(network_of.network, domain, objective, rate, deep) >= expected - tolerance
+
+    bounds = compute_bounds(network_of.network, domain)
+    engine = RelaxedEngine(Highs(), BigM(), rate=None if rate == 1.0 else rate, deep=deep > 0.0)
+    answer = engine.maximize(network_of.network, domain, objective, bounds, TIGHT)
+    assert answer.termination is Termination.OPTIMAL
+    assert answer.dual_bound == pytest.approx(expected, abs=tolerance)
+    assert answer.point is not None
+    replayed = objective.value(answer.point[None], network_of.network.forward(answer.point)[None])[0]
+    assert replayed == pytest.approx(expected, abs=tolerance)
+
+
+@pytest.mark.parametrize("deep", [0.0, 0.6])
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_bounds_hold_for_networks_of_every_shape(name: str, deep: float) -> None:
+    network = NETWORKS[name]
+    middle = np.linspace(-0.5, 0.5, network.input_size)
+    objective = SlackObjective.linear(np.linspace(1.0, -0.5, network.output_size))
+    for domain in (Box(middle - 0.4, middle + 0.4), L1Ball(middle, 0.6, middle - 0.4, middle + 0.4)):
+        bounds = compute_bounds(network, domain)
+        dense = MilpEngine(Highs(), BigM()).maximize(network, domain, objective, bounds, TIGHT)
+        assert dense.termination is Termination.OPTIMAL
+        for rate in (0.4, 1.0):
+            assert relaxed_bound(network, domain, objective, rate, deep) >= dense.dual_bound - 1e-6
+
+
+def test_ties_and_rows_put_back_tighten_the_bound_to_the_dense_one() -> None:
+    network = perceptron(4, (12, 8, 6, 1))
+    box = Box(-0.5 * np.ones(12), 0.5 * np.ones(12))
+    objective = SlackObjective.linear(np.ones(1))
+    bounds = compute_bounds(network, box)
+    optimum = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, TIGHT).dual_bound
+    model = RelaxedModel.split(network, box, objective, bounds, BigM(), 1.0)
+    values, weights = [], []
+    for tied in (model, model.tie(60, lambda: False, None)):
+        values.append(solve_slack_model(Highs(), tied.build(), TIGHT, begun=0.0).dual_bound)
+    assert values[1] < values[0] - 0.1 * (values[0] - optimum)
+    while model.weights:
+        weights.append(model.weights)
+        seen: list[np.ndarray] = []
+        written = model.build()
+        answer = solve_slack_model(Highs(), written, TIGHT, begun=0.0, on_point=seen.append)
+        values.append(answer.dual_bound)
+        model = model.refined(written, seen[-1], 0.4)
+    assert weights == sorted(set(weights), reverse=True)
+    assert min(values) >= optimum - 1e-6
+    assert solve_slack_model(Highs(), model.build(), TIGHT, begun=0.0).dual_bound == pytest.approx(optimum, abs=1e-6)
+
+
+def test_a_sparse_proof_ends_the_call_early() -> None:
+    network = perceptron(4, (12, 8, 6, 1))
+    box = Box(-0.5 * np.ones(12), 0.5 * np.ones(12))
+    objective = SlackObjective.linear(np.ones(1))
+    bounds = compute_bounds(network, box)
+    limit = relaxed_bound(network, box, objective, 1.0, 0.0) + 1e-3
+    heard: list[float] = []
+    answer = RelaxedEngine(Highs(), BigM()).maximize(
+        network, box, objective, bounds, SolverParameters(bound_limit=limit), on_bound=heard.append
+    )
+    assert answer.termination is Termination.BOUND_LIMIT
+    assert answer.name.endswith("on a relaxed model")
+    assert answer.dual_bound <= limit
+    assert heard == sorted(heard, reverse=True)
+    assert heard[-1] == answer.dual_bound
+
+
+def test_a_start_that_a_relaxation_proves_optimal_is_the_answer() -> None:
+    network = from_weights([[[1.0, 0.5]], [[1.0]]], [[3.0], [0.0]])  # stable: one tie is exact
+    box = Box(-np.ones(2), np.ones(2))
+    objective = SlackObjective.linear(np.ones(1))
+    best = np.ones(2)
+    answer = RelaxedEngine(Highs(), BigM()).maximize(
+        network, box, objective, compute_bounds(network, box), SolverParameters(), start=best
+    )
+    assert answer.termination is Termination.OPTIMAL
+    assert answer.name.endswith("on a relaxed model")
+    assert answer.dual_bound == pytest.approx(4.5, abs=1e-6)
+    assert answer.point is best
+
+
+@pytest.mark.parametrize("name", EXACT_LINEAR)
+def test_every_formulation_takes_relaxed_layers(name: str) -> None:
+    network = perceptron(6, (5, 4, 3, 1))
+    box = Box(-np.ones(5), np.ones(5))
+    objective = SlackObjective.linear(np.ones(1))
+    bounds = compute_bounds(network, box)
+    optimum = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, TIGHT).dual_bound
+    model = RelaxedModel.split(network, box, objective, bounds, FORMULATIONS[name](), 0.5, 0.5)
+    for x in box.sample(np.random.default_rng(0), 10):
+        written = model.build()
+        assert written.model.violation(written.start(x)) <= 1e-9
+    bound = solve_slack_model(Highs(), model.build(), TIGHT, begun=0.0).dual_bound
+    assert bound >= optimum - 1e-6
+
+
+def test_an_interrupt_ends_the_call_with_the_bound_so_far() -> None:
+    network = perceptron(9, (40, 30, 30, 1))
+    box = Box(-np.ones(40), np.ones(40))
+    halt = threading.Event()
+    points = []
+
+    def proved(_bound: float) -> None:
+        halt.set()
+
+    answer = RelaxedEngine(Highs(), BigM()).maximize(
+        network,
+        box,
+        SlackObjective.linear(np.ones(1)),
+        compute_bounds(network, box),
+        SolverParameters(time_limit=60.0),
+        on_point=points.append,
+        on_bound=proved,
+        interrupt=halt,
+    )
+    assert answer.termination is Termination.INTERRUPTED
+    assert np.isfinite(answer.dual_bound)
+    assert answer.seconds < 30.0
+    assert all(box.contains(point[None], 1e-9)[0] for point in points)
+
+
+def test_bad_options_are_refused() -> None:
+    with pytest.raises(InvalidOptionError, match="rate is 1"):
+        RelaxedEngine(Highs(), BigM(), rate=1.0)
+    with pytest.raises(InvalidOptionError, match="ties is -1"):
+        RelaxedEngine(Highs(), BigM(), ties=-1)
