@@ -1,6 +1,7 @@
 """The worked examples run, and their answers are right."""
 
 import importlib.util
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 
@@ -62,3 +63,31 @@ def test_no_plan_made_of_past_runs_is_better() -> None:
     allowed &= (used[first] >= used[second] + 0.1) & (used[second] >= used[third] + 0.1)
     worth = network.forward(runs)[:, 0] - example.HEAT_PRICE * runs[:, 0]
     assert profit >= (worth[first] + worth[second] + worth[third])[allowed].max()
+
+
+def test_no_grades_on_a_grid_of_temperature_and_feed_are_better() -> None:
+    example = load("plot_grades")
+    solution, settings = example.plan()
+    network = load_network(example.MODELS / "yield.onnx")
+    assert solution.status.value == "optimal"
+    prices = dict(zip(example.GRADES, example.PRICES, strict=True))
+    grades = settings[:, 2].round(9).tolist()
+    cost = sum(prices[grade] for grade in grades)
+    assert cost <= example.BUDGET + 1e-9
+    assert max(grades.count(grade) for grade in prices) <= example.PLOTS // 2
+    earned = network.forward(settings).sum() - cost - example.FEED_PRICE * settings[0, 3]
+    assert solution.objective == pytest.approx(earned, abs=1e-6)
+
+    choices = [choice for choice in product(example.GRADES, repeat=example.PLOTS) if allowed(example, choice, prices)]
+    shared = np.stack(np.meshgrid(np.linspace(0, 1, 41), np.linspace(0, 1, 41)), axis=-1).reshape(-1, 2)
+    rows = np.zeros((len(choices), len(shared), example.PLOTS, 5))
+    rows[..., 0], rows[..., 3] = shared[None, :, None, 0], shared[None, :, None, 1]
+    rows[..., 1], rows[..., 2], rows[..., 4] = example.PRESSURES, np.array(choices)[:, None, :], example.STIRRING
+    yields = network.forward(rows.reshape(-1, 5)).reshape(rows.shape[:-1]).sum(axis=-1)
+    spent = np.array([sum(prices[grade] for grade in choice) for choice in choices])
+    assert solution.objective >= (yields - spent[:, None] - example.FEED_PRICE * shared[:, 1]).max() - 1e-6
+
+
+def allowed(example: ModuleType, choice: tuple[float, ...], prices: dict[float, float]) -> bool:
+    few = all(choice.count(grade) <= example.PLOTS // 2 for grade in prices)
+    return few and sum(prices[grade] for grade in choice) <= example.BUDGET + 1e-9

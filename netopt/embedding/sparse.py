@@ -73,6 +73,9 @@ def sparsify(
         dense_bounds = tighten(network, domain, "interval" if level == "interval" else "crown")
     else:
         level, dense_bounds = "crown", replace(bounds, network_sha256=network.sha256)  # constants may be folded in
+    whole = reduce_network(network, domain, dense_bounds)
+    if not whole.network.relu_count:  # affine over the domain, as where all inputs are constants: nothing to gain
+        return SparseNetwork(whole.network, whole.bounds, network, dense_bounds)
     found = prune(network, option.method, option.rate, domain=domain, bounds=dense_bounds)
     pruned = found.network
     if center is not None:

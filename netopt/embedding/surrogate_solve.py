@@ -100,10 +100,10 @@ def solve_with_surrogate(
     _check_limits(time_limit, relative_gap)
     chosen = _usable(get_solver(solver) if isinstance(solver, str) else solver)
     adapter = adapt(model)
-    extraction, problem = read_problem(adapter, given)
     clock = Clock(began, began + (math.inf if time_limit is None else time_limit))
     parameters = SolverParameters(threads=threads, seed=seed, relative_gap=relative_gap)
-    with ChildSolver(chosen, memory_limit) as child:
+    with ChildSolver(chosen, memory_limit) as child:  # it starts while the model is read
+        extraction, problem = read_problem(adapter, given)
         stages = Stages(problem, write_problem(problem), child, parameters, clock)
         result = run_stages(stages, options, _HORIZON if time_limit is None else time_limit)
     if stages.best is not None and stages.best.feasible:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,8 @@ from netopt.embedding.surrogate_evaluation import Evaluator
 from netopt.embedding.surrogate_moves import LocalSearch
 from netopt.embedding.surrogate_problem import EmbeddedProblem
 from netopt.embedding.surrogate_solution import Incumbent
-from netopt.embedding.surrogate_steps import LinearSteps, decisions_row
+from netopt.embedding.surrogate_starts import guesses
+from netopt.embedding.surrogate_steps import LinearSteps, decisions_row, solve_linear
 from netopt.embedding.surrogate_watch import Watch
 from netopt.embedding.surrogate_writing import WrittenProblem, write_problem
 from netopt.solvers.child import ChildSolver
@@ -27,14 +28,14 @@ from netopt.solvers.result import SolverResult
 
 #: Shares of the time for the stages before the dense model.
 _START_SHARE, _SPARSE_SHARE, _BRANCHING_TIME = 0.15, 0.3, 0.1
-#: Random objectives that starts are drawn with.
-_STARTS = 4
 #: Starts in a row without a better point after which no more are tried.
 _FRUITLESS = 3
 #: Seconds for one small linear program or feasibility problem.
 _SMALL = 10.0
-#: Random moves between two descents, at least and at most.
-_DISTURBANCE = (2, 6)
+#: Random moves between two descents, at least; at most one a decision. Few stay near the best point, many start anew.
+_LEAST_DISTURBANCE = 2
+#: Share of the dense stage that goes on disturbing and descending; the solver needs the rest.
+_WANDERING_SHARE = 0.25
 #: Share of the decisions that local branching may change, and least number.
 _BRANCHING_SHARE, _BRANCHING_LEAST = 0.1, 4
 #: Repairs on the dense model with fixed integers: share of the time that is left, and at most so many a stage.
@@ -97,7 +98,7 @@ class Stages:
         """Return the best point found for a small model, None without one."""
         limit = min(_SMALL, self.clock.left)
         if not model.integral.any():
-            return _solve_linear(model, limit)
+            return solve_linear(model, limit)
         return self.solver.solve(model, replace(self.parameters, time_limit=limit)).point
 
     def offer(self, found: Candidate, origin: str) -> bool:
@@ -128,7 +129,7 @@ class Stages:
     def starts(self, until: float) -> None:
         """Find points from the model without its networks, and improve them."""
         began, found, fruitless = self.clock.seconds, 0, 0
-        for guess in self._guesses():
+        for guess in guesses(self.steps, self.small_solve, self.generator):
             point, before = guess(), self.best
             if point is not None:
                 found += 1
@@ -138,28 +139,12 @@ class Stages:
                 break
         self._note("start", began, points=found)
 
-    def _guesses(self) -> Iterator[Callable[[], FloatArray | None]]:
-        """Yield ways to a point: nearest to zero, linearly feasible, along the networks' slopes, random."""
-        linear = self.problem.linear
-        count = linear.column_count
-        yield lambda: np.clip(np.zeros(count), linear.column_lower, linear.column_upper)
-        plain = replace(linear, objective=np.zeros(count), column_blocks=(), row_blocks=())
-        point = self.small_solve(plain)
-        if point is None:
-            return
-        yield lambda: point
-        yield lambda: self.steps.guess(self.steps.judge(point).point)
-        decided = linear.integral | np.isin(np.arange(count), self.evaluator.decisions)
-        bounded = np.isfinite(linear.column_lower) & np.isfinite(linear.column_upper)
-        for _ in range(_STARTS if bounded[decided].all() else 0):
-            random = np.where(decided, self.generator.standard_normal(count), 0.0)
-            yield lambda random=random: self.small_solve(replace(plain, objective=random))  # type: ignore[misc]
-
     def wander(self, stop: Callable[[], bool]) -> bool:
         """Disturb the best point and descend again; return whether there was anything to do."""
         if self.best is None or not self.search.possible:
             return False
-        strength = int(self.generator.integers(*_DISTURBANCE))
+        most = max(_LEAST_DISTURBANCE, int(self.problem.linear.integral.sum()))
+        strength = round(_LEAST_DISTURBANCE * (most / _LEAST_DISTURBANCE) ** self.generator.uniform())
         self.polish(self.search.disturb(self.best, strength), "local search", stop)
         return True
 
@@ -203,7 +188,7 @@ class Stages:
     def exact(self) -> SolverResult:
         """Solve the dense model from the best point."""
         began = self.clock.seconds
-        result, replayed = self._watch(self.dense, self.dense.model, "dense", math.inf, wander=False)
+        result, replayed = self._watch(self.dense, self.dense.model, "dense", math.inf, _WANDERING_SHARE)
         self._note("dense", began, binaries=self.dense.binary_count, dual_bound=_finite(result.dual_bound), **replayed)
         return result
 
@@ -213,28 +198,42 @@ class Stages:
         model: MilpModel,
         origin: str,
         until: float,
-        *,
-        wander: bool = True,
+        wandering: float = 1.0,
     ) -> tuple[SolverResult, dict[str, Any]]:
-        """Solve a model whose first columns are the linear part; replay and improve its incumbents."""
+        """Solve a model whose first columns are the linear part; replay and improve its incumbents.
+
+        Parameters
+        ----------
+        wandering : share of the time that is spent on disturbed points while no incumbent waits.
+        """
+        began, wandered = self.clock.seconds, 0.0
         limit = min(until - self.clock.seconds, self.clock.left)
         parameters = replace(self.parameters, time_limit=max(0.0, limit) if math.isfinite(limit) else None)
         watch = Watch(self.solver, model, parameters, self._start(written))
         seen = {"incumbents": 0, "true": 0}
         repairs = iter(range(_REPAIRS))
 
-        def interrupted() -> bool:
-            return watch.news or self.clock.seconds >= until or self.clock.over()
+        def late() -> bool:
+            return self.clock.seconds >= until or self.clock.over()
 
         def handle(point: FloatArray) -> None:
             found = self.steps.judge(point[: self.problem.linear.column_count])
             seen["incumbents"] += 1
             seen["true"] += found.feasible
-            found = self.polish(found, origin, self.clock.over)
-            if not found.feasible and next(repairs, None) is not None:
+            found = self.polish(found, origin, late)
+            if not found.feasible and not late() and next(repairs, None) is not None:
                 self._repair(found, origin)
 
-        result = watch.run(handle, lambda: wander and self.wander(interrupted), self.clock.over)
+        def idle() -> bool:
+            nonlocal wandered
+            now = self.clock.seconds
+            if wandered > wandering * (now - began):
+                return False
+            done = self.wander(lambda: watch.news or late())
+            wandered += self.clock.seconds - now
+            return done
+
+        result = watch.run(handle, idle, late)
         return result, seen
 
     def _start(self, written: WrittenProblem) -> FloatArray | None:
@@ -281,22 +280,6 @@ def run_stages(stages: Stages, options: Sequence[SparseOption], horizon: float) 
     if not clock.over():
         stages.branch_locally(options[-1], (_START_SHARE + _SPARSE_SHARE + _BRANCHING_TIME) * horizon)
     return None if clock.over() else stages.exact()
-
-
-def _solve_linear(model: MilpModel, limit: float) -> FloatArray | None:
-    """Return the optimum of a linear program by SciPy's HiGHS, in this process: a child costs more than such a program.
-
-    A highspy of the user's in this process shares its threads with ours; SciPy's does not.
-    """
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
-    answer = milp(
-        -model.objective if model.maximize else model.objective,
-        bounds=Bounds(model.column_lower, model.column_upper),
-        constraints=LinearConstraint(model.matrix, model.row_lower, model.row_upper) if model.row_count else None,
-        options={"time_limit": limit},
-    )
-    return None if answer.x is None else np.asarray(answer.x, dtype=np.float64)
 
 
 def _finite(value: float) -> float | None:

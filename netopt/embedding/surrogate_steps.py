@@ -37,14 +37,14 @@ class LinearSteps:
     """
 
     def __init__(self, evaluator: Evaluator, solve: Solve) -> None:
-        self._evaluator, self._solve = evaluator, solve
+        self.evaluator, self._solve = evaluator, solve
         self._model = evaluator.problem.linear
         self._span = self._spans()
 
     def _spans(self) -> FloatArray:
         """Return the range of every column that networks read, 1 where nothing bounds it."""
         lower, upper = self._model.column_lower.copy(), self._model.column_upper.copy()
-        for block in self._evaluator.blocks:
+        for block in self.evaluator.blocks:
             own = block.row.variables
             np.maximum.at(lower, own, block.row.lower[: own.size])
             np.minimum.at(upper, own, block.row.upper[: own.size])
@@ -55,13 +55,13 @@ class LinearSteps:
 
     def complete(self, point: FloatArray) -> FloatArray | None:
         """Return the point with the columns of `Evaluator.rest` set best, all others as they are."""
-        rest, model = self._evaluator.rest, self._model
+        rest, model = self.evaluator.rest, self._model
         builder = MilpBuilder()
         columns = builder.add_columns(rest.size, lower=model.column_lower[rest], upper=model.column_upper[rest])
         known = point.copy()
         known[rest] = 0.0
         matrices = [(model.matrix, np.zeros(model.row_count), model.row_lower, model.row_upper)]
-        for block in self._evaluator.blocks:
+        for block in self.evaluator.blocks:
             sides = block.answers(point[None])[0]
             matrices.append((block.outputs.matrix, block.outputs.constant, sides, sides))
         for matrix, constant, lower, upper in matrices:
@@ -99,21 +99,21 @@ class LinearSteps:
         """Return a solver's point with whole integers, on the true networks; what is left over is completed."""
         model = self._model
         rounded = np.where(model.integral, np.rint(point), point)
-        decided = self._evaluator.decisions
+        decided = self.evaluator.decisions
         rounded[decided] = np.clip(rounded[decided], model.column_lower[decided], model.column_upper[decided])
-        found = candidate(self._evaluator.evaluate(rounded[None]), 0)
-        if not self._evaluator.rest.size:
+        found = candidate(self.evaluator.evaluate(rounded[None]), 0)
+        if not self.evaluator.rest.size:
             return found
         completed = self.complete(found.point)
         if completed is None:
             return found
-        better = candidate(self._evaluator.evaluate(completed[None]), 0)
+        better = candidate(self.evaluator.evaluate(completed[None]), 0)
         return better if better.better_than(found) else found
 
     def _linearized(self, point: FloatArray, *, fixed_integers: bool) -> MilpModel:
         model = self._model
         rows, sides = [model.matrix], list[FloatArray]()
-        for block in self._evaluator.blocks:
+        for block in self.evaluator.blocks:
             value, slope = _linearization(block, point, model.column_count)
             rows.append(sparse.csr_array(block.outputs.matrix - slope))
             sides.append(value - slope @ point - block.outputs.constant)
@@ -135,7 +135,7 @@ class LinearSteps:
 
     def _trusted(self, model: MilpModel, point: FloatArray, radius: float) -> MilpModel:
         """Return the model with the continuous decisions within `radius` times their range."""
-        decided = self._evaluator.decisions
+        decided = self.evaluator.decisions
         lower, upper = model.column_lower.copy(), model.column_upper.copy()
         reach = radius * self._span[decided]
         lower[decided] = np.maximum(lower[decided], point[decided] - reach)
@@ -178,3 +178,19 @@ def decisions_row(model: MilpModel, point: FloatArray) -> tuple[sparse.csr_array
     sign = np.where(ones, -1.0, 1.0)
     row = sparse.csr_array((sign, (np.zeros(binary.size, dtype=np.int64), binary)), shape=(1, model.column_count))
     return row, float(ones.sum())
+
+
+def solve_linear(model: MilpModel, limit: float) -> FloatArray | None:
+    """Return the optimum of a linear program by SciPy's HiGHS, in this process: a child costs more than such a program.
+
+    A highspy of the user's in this process shares its threads with ours; SciPy's does not.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    answer = milp(
+        -model.objective if model.maximize else model.objective,
+        bounds=Bounds(model.column_lower, model.column_upper),
+        constraints=LinearConstraint(model.matrix, model.row_lower, model.row_upper) if model.row_count else None,
+        options={"time_limit": limit},
+    )
+    return None if answer.x is None else np.asarray(answer.x, dtype=np.float64)
