@@ -26,10 +26,11 @@ from netopt.specification.domain import Domain
 from netopt.specification.integer import IntegerPoints
 from netopt.specification.l1_ball import L1Ball
 
-#: Points of a generation, and in domains where each step solves a program for each point.
+#: Points and generations of a turn where each step is quick, and where it solves a program for each point.
 _BATCH, _FEW_POINTS = 32, 4
-#: Generations in a turn, and without an improvement after which a population is left.
-_GENERATIONS, _STALLED = 10, 10
+_GENERATIONS, _FEW_GENERATIONS = 10, 2
+#: Generations without an improvement after which a population is left.
+_STALLED = 10
 #: An improvement smaller than this, relative to 1 + |value|, counts as none.
 _LEAST_GAIN = 1e-5
 #: Members a population hands on.
@@ -120,7 +121,9 @@ class _Portfolio:
     def __init__(self, search: RestartSearch) -> None:
         self._search, self._best = search, search.best
         base = search.domain.base if isinstance(search.domain, IntegerPoints) else search.domain
-        self._batch = min(search.most, _BATCH if isinstance(base, Box | L1Ball) else _FEW_POINTS)
+        quick = isinstance(base, Box | L1Ball)
+        self._batch = min(search.most, _BATCH if quick else _FEW_POINTS)
+        self._generations = _GENERATIONS if quick else _FEW_GENERATIONS
         self._island: Population | None = None
         self._archive: list[Population] = []
         self._idle = 0
@@ -153,7 +156,7 @@ class _Portfolio:
 
     def _evolve(self) -> None:
         """Run some generations of the population, or of a new one."""
-        for _ in range(_GENERATIONS):
+        for _ in range(self._generations):
             if self._search.stopped():
                 return
             if self._island is None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from netopt.arrays import FloatArray
 from netopt.network.convolution import Convolution
@@ -15,8 +16,9 @@ from netopt.network.network import Network
 from netopt.network.nodes import Affine, Node
 from netopt.network.sparse import Sparse
 
-#: Parameters that are not zero have sizes between these, lest products leave float32's range.
-_SMALLEST, _LARGEST = 1e-12, 1e12
+#: The largest parameter of a node has a size between these, lest products leave float32's range; those smaller than it
+#: by the last factor become zero, as float32 is slow on subnormal numbers.
+_SMALLEST, _LARGEST, _NEGLIGIBLE = 1e-6, 1e12, 1e-15
 #: Typed so because the project's array types name float64: these arrays stay inside the gradients.
 SINGLE: Any = np.float32
 
@@ -36,19 +38,24 @@ def single_precision(network: Network) -> Network | None:
         known = [linear_map for linear_map in maps if linear_map is not None]
         if len(known) < len(maps) or not _fits(node.bias):
             return None
-        nodes.append(replace(node, maps=tuple(known), bias=node.bias.astype(SINGLE)))
+        nodes.append(replace(node, maps=tuple(known), bias=_rounded(node.bias)))
     return network.with_nodes(tuple(nodes))
 
 
 def _single(linear_map: LinearMap) -> LinearMap | None:
     if isinstance(linear_map, Dense | Convolution):
+        return replace(linear_map, weight=_rounded(linear_map.weight)) if _fits(linear_map.weight) else None
+    if isinstance(linear_map, Sparse) and _fits(linear_map.weight.data):
         weight = linear_map.weight
-        return replace(linear_map, weight=weight.astype(SINGLE)) if _fits(weight) else None
-    if isinstance(linear_map, Sparse):
-        return Sparse(linear_map.weight.astype(SINGLE)) if _fits(linear_map.weight.data) else None
+        return Sparse(sparse.csr_array((_rounded(weight.data), weight.indices, weight.indptr), shape=weight.shape))
     return None
 
 
 def _fits(values: FloatArray) -> bool:
+    largest = float(np.abs(values).max(initial=0.0))
+    return largest == 0.0 or _SMALLEST < largest < _LARGEST
+
+
+def _rounded(values: FloatArray) -> FloatArray:
     size = np.abs(values)
-    return bool(((size == 0.0) | ((size > _SMALLEST) & (size < _LARGEST))).all())
+    return np.where(size > _NEGLIGIBLE * size.max(initial=0.0), values, 0.0).astype(SINGLE)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from formulations.milp import MilpModel
 from netopt.arrays import FloatArray
@@ -50,15 +51,14 @@ class GrowingLp:
             self._highs.setOptionValue(name, value)
         pass_model(self._highs, replace(model, integral=np.zeros(model.column_count, dtype=bool)))
         self._deadline = deadline
-        self._columns = model.column_count
 
         def on_progress(event: Any) -> None:
-            event.data_in.user_interrupt = should_stop()
+            event.data_in.user_interrupt = should_stop() or self._late()
 
         self._highs.cbSimplexInterrupt.subscribe(on_progress)
 
-    def add_rows(self, matrix: FloatArray, upper: FloatArray) -> None:
-        """Add the rows ``matrix @ x <= upper``, matrix (k, columns) dense.
+    def add_rows(self, matrix: FloatArray | sparse.csr_array, upper: FloatArray) -> None:
+        """Add the rows ``matrix @ x <= upper``, matrix (k, columns).
 
         Raises
         ------
@@ -67,29 +67,35 @@ class GrowingLp:
         """
         import highspy
 
-        count, columns = matrix.shape
+        rows = sparse.csr_array(matrix)
         status = self._highs.addRows(
-            count,
-            np.full(count, -np.inf),
+            upper.size,
+            np.full(upper.size, -np.inf),
             np.ascontiguousarray(upper),
-            matrix.size,
-            np.arange(count, dtype=np.int32) * columns,
-            np.tile(np.arange(columns, dtype=np.int32), count),
-            np.ascontiguousarray(matrix).ravel(),
+            rows.nnz,
+            rows.indptr[:-1].astype(np.int32),
+            rows.indices.astype(np.int32),
+            rows.data,
         )
         if status == highspy.HighsStatus.kError:
             raise SolverFailureError("HiGHS refused a row; its coefficients must be finite and below 1e15")
+
+    def remove_rows(self, first: int) -> None:
+        """Remove the rows from `first` on."""
+        count = self._highs.getNumRow() - first
+        if count > 0:
+            self._highs.deleteRows(count, np.arange(first, first + count, dtype=np.int32))
 
     def solve(self) -> FloatArray | None:
         """Return an optimal point (columns,); None where there is none or the solve was stopped."""
         import highspy
 
-        if self._deadline is not None:
-            left = self._deadline - time.monotonic()
-            if left <= 0.0:
-                return None
-            self._highs.setOptionValue("time_limit", self._highs.getRunTime() + left)
+        if self._late():
+            return None
         self._highs.run()
         if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         return np.array(self._highs.getSolution().col_value, dtype=np.float64)
+
+    def _late(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline

@@ -1,0 +1,106 @@
+"""Relaxing walks: from the root relaxation's point through linear regions, again and again with some neurons fixed.
+
+Tong, Cai and Serra, *Optimization over trained neural networks: taking a relaxing walk*, CPAIOR 2024
+(arXiv 2401.03451). A restart fixes unstable neurons at random, the likelier the further the relaxation's output is from
+their ReLU, in the phase their pre-activation has there or, with the same probability, the other.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+
+from netopt.arrays import BoolArray, FloatArray
+from netopt.attack.ascent import Best
+from netopt.attack.objective import SlackBatch
+from netopt.attack.root_lp import RootLp
+from netopt.attack.walk import walk
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.network.network import Network
+from netopt.specification.domain import Domain
+
+#: Expected number of neurons a restart fixes.
+_FIXED = 8.0
+
+
+def relaxing_walk(
+    network: Network,
+    domain: Domain,
+    objective: SlackBatch,
+    bounds: PreactivationBounds,
+    *,
+    generator: np.random.Generator,
+    disjunct: int = 0,
+    deadline: float | None = None,
+    interrupt: threading.Event | None = None,
+    restarts: int | None = None,
+    best: Best | None = None,
+) -> Best:
+    """Walk from the root relaxation's point, then from those of relaxations with some neurons fixed.
+
+    Parameters
+    ----------
+    bounds : pre-activation bounds of this network over this domain.
+    generator : the only source of randomness.
+    disjunct : of the objective, the one climbed.
+    deadline : value of `time.monotonic` at which it ends.
+    interrupt : ends it once set.
+    restarts : walks after the first; None goes on to the deadline, and is none without one.
+    best : takes note of every point seen, for a caller that wants to hear of them as they come; None for a new one.
+
+    Returns
+    -------
+    Best
+        The best points seen, the domain's centre among them.
+
+    Raises
+    ------
+    InputError
+        The bounds belong to another network or the domain does not fit.
+    """
+
+    def stopped() -> bool:
+        if interrupt is not None and interrupt.is_set():
+            return True
+        return deadline is not None and time.monotonic() >= deadline
+
+    if restarts is None and deadline is None:
+        restarts = 0
+    best = Best.empty(objective.disjuncts, domain.dimension) if best is None else best
+    center = domain.center[None]
+    best.update(center, objective.values(network, center))
+    root = RootLp(network, domain, objective, disjunct, bounds, stopped, deadline)
+    walks = 0
+    while not stopped():
+        point = root.solve()
+        if point is not None:
+            start = domain.project(point[None])[0]
+            walk(
+                network,
+                domain,
+                objective,
+                disjunct,
+                start,
+                best=best,
+                stopped=stopped,
+                generator=generator,
+                deadline=deadline,
+            )
+            if walks == 0:
+                gaps, active = root.gaps, root.preactivations > 0.0
+        elif walks == 0:
+            break
+        if walks == restarts or not gaps.any():
+            break
+        root.fix(*_phases(gaps, active, generator))
+        walks += 1
+    return best
+
+
+def _phases(gaps: FloatArray, active: BoolArray, generator: np.random.Generator) -> tuple[BoolArray, BoolArray]:
+    """Return which neurons to fix and which of them as active, given the root relaxation's gaps and phases."""
+    chosen = generator.random(gaps.size) < _FIXED * gaps / gaps.sum()
+    kept = generator.random(gaps.size) < 0.5
+    return chosen, active == kept
