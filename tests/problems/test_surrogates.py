@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from netopt.errors import InvalidOptionError
+from netopt.errors import InputError, InvalidOptionError
 from netopt.network.build import from_weights
 from netopt.network.network import Network
 from netopt.problems.hunting import Hunt
@@ -134,21 +134,29 @@ def test_a_pruned_network_alone_claims_nothing_that_is_not_proved_of_the_dense_o
     assert set(result.proved_by) <= {"interval"}
 
 
-def random_property(seed: int) -> tuple[Perceptron, Property, float]:
-    """Return a network, two disjuncts over a box and their true largest slack, far enough from zero to be decided."""
-    generator = np.random.default_rng(seed)
+def joined(generator: np.random.Generator) -> Perceptron:
+    """Return a network whose outputs depend on its inputs."""
     while True:
         perceptron = random_perceptron(generator, [2, 3, 2, 2])
-        disjuncts, best = [], -np.inf
-        for _ in range(2):
-            row = generator.integers(-4, 5, size=(1, 2)) / 2.0
-            row[0, 0] += 0.25
-            conjunction = Conjunction(row, generator.integers(-8, 1, size=1) / 2.0)
-            norm = np.linalg.norm(row, axis=1)
-            disjuncts.append(conjunction)
-            best = max(best, largest_slack(perceptron, conjunction, norm, lower=LOWER, upper=UPPER))
-        if abs(best) > 1e-3:
-            return perceptron, Property((Case(Box(LOWER, UPPER), tuple(disjuncts)),), 2, 2), best
+        if np.linalg.multi_dot([np.abs(weight) for weight in perceptron.weights[::-1]]).any(axis=1).all():
+            return perceptron
+
+
+def random_property(seed: int) -> tuple[Perceptron, Property, float]:
+    """Return a network, two disjuncts over a box and their true largest slack, mostly close to zero."""
+    generator = np.random.default_rng(seed)
+    perceptron = joined(generator)
+    matrices = [generator.integers(-4, 5, size=(1, 2)) / 2.0 + np.array([[0.25, 0.0]]) for _ in range(2)]
+    norms = [np.linalg.norm(matrix, axis=1) for matrix in matrices]
+    slacks = [
+        largest_slack(perceptron, Conjunction(matrix, np.zeros(1)), norm, lower=LOWER, upper=UPPER)
+        for matrix, norm in zip(matrices, norms, strict=True)
+    ]
+    truth = (-0.05, 0.05, -1.0, -0.02)[seed % 4]
+    disjuncts = tuple(
+        Conjunction(matrix, norm * (truth - max(slacks))) for matrix, norm in zip(matrices, norms, strict=True)
+    )
+    return perceptron, Property((Case(Box(LOWER, UPPER), disjuncts),), 2, 2), truth
 
 
 def test_verdicts_of_ladders_are_those_of_all_activation_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +214,7 @@ def test_a_surrogate_that_lies_changes_no_answer(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sparse_model_module, "prune", lie)
     for seed in range(4):
         generator = np.random.default_rng(seed)
-        perceptron = random_perceptron(generator, [2, 3, 2, 2])
+        perceptron = joined(generator)
         weights = generator.integers(-4, 5, size=2) / 2.0
         truth = largest(perceptron, weights, "box")
         result = maximize(
@@ -225,10 +233,10 @@ def test_no_good_cuts_and_region_models_find_other_points_and_prove_nothing(
     region_model: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     only_surrogates(monkeypatch)
-    solves = 0
+    solves, regions = 0, 0
     for seed in range(4):
         generator = np.random.default_rng(seed)
-        perceptron = random_perceptron(generator, [2, 3, 2, 2])
+        perceptron = joined(generator)
         weights = generator.integers(-4, 5, size=2) / 2.0
         truth = largest(perceptron, weights, "box")
         surrogate = Surrogate(
@@ -246,10 +254,11 @@ def test_no_good_cuts_and_region_models_find_other_points_and_prove_nothing(
         check_maximum(result, perceptron.network, "box", weights, truth)
         for stage in result.stages:
             solves = max(solves, stage.get("solves", 0))
+            regions += stage["name"] == "region model"
             if stage["name"] == "region model" and stage["region_value"] is not None:
                 assert stage["region_value"] <= truth + 1e-5
     assert region_model or solves > 1
-    assert not region_model or any(stage["name"] == "region model" for stage in result.stages)
+    assert (regions > 0) is region_model
 
 
 def test_no_good_cuts_need_binaries() -> None:
@@ -373,3 +382,13 @@ def test_other_texts_are_refused(text: str, words: str) -> None:
     network = from_weights([np.eye(1)], [np.zeros(1)])
     with pytest.raises(InvalidOptionError, match=words):
         maximize(network, Box(np.zeros(1), np.ones(1)), isolate=False, prune=text)
+
+
+def test_a_network_that_is_constant_cannot_be_pruned_and_needs_not() -> None:
+    network = from_weights([np.eye(2), np.zeros((2, 2)), np.eye(2)], [np.zeros(2), np.ones(2), np.zeros(2)])
+    prop = Property(
+        (Case(Box(LOWER, UPPER), (Conjunction(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([1, -1])),)),), 2, 2
+    )
+    with pytest.raises(InputError, match="constant"):
+        prune(network, "magnitude", 0.5)
+    assert verify(network, prop, isolate=False, prune="ladder").status == "sat"
