@@ -1,6 +1,7 @@
 """The methods by name: each runs until the trace's time is up, or it has nothing left to do.
 
-``dense``, ``root-lp``, ``pgd``, ``walk``, ``default`` (netopt's `maximize` without surrogates), ``ladder`` (with them);
+``dense``, ``root-lp``, ``sign-ascent``, ``pgd``, ``portfolio`` (netopt's ascents, walks and sampled regions), ``walk``,
+``default`` (netopt's `maximize` without surrogates), ``ladder`` (with them);
 ``sparse:MASK:RATE`` (the paper's: incumbents replayed), ``finetuned:MASK:RATE``, ``surrogate:METHOD:RATE`` (`maximize`
 with one rung). ``dense+`` and ``sparse+:MASK:RATE`` improve every incumbent on the dense network and do nothing else.
 """
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks.surrogate_common.milp_methods import MASKS, dense, root_lp, sparse
-from benchmarks.surrogate_common.primal_methods import default, ladder, pgd, surrogate, walk
+from benchmarks.surrogate_common.primal_methods import default, ladder, pgd, portfolio, sign_ascent, surrogate, walk
 from benchmarks.surrogate_common.problem import Means, Problem
 from benchmarks.surrogate_common.trace import Trace
 
@@ -21,7 +22,9 @@ PLAIN: dict[str, Method] = {
     "dense": dense,
     "dense+": partial(dense, improve=True),
     "root-lp": root_lp,
+    "sign-ascent": sign_ascent,
     "pgd": pgd,
+    "portfolio": portfolio,
     "walk": walk,
     "default": default,
     "ladder": ladder,
@@ -33,7 +36,7 @@ WITH_RATE: dict[str, Callable[..., None]] = {
     "surrogate": surrogate,
 }
 #: Methods that never call a MILP solver, so that one run serves for all of them.
-WITHOUT_SOLVER = ("pgd",)
+WITHOUT_SOLVER = ("sign-ascent", "pgd", "portfolio", "walk")
 
 
 def method_of(name: str) -> Method:

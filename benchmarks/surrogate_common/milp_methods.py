@@ -33,14 +33,14 @@ MASKS = {
 
 def dense(problem: Problem, means: Means, trace: Trace, *, improve: bool = False) -> None:
     """Solve the dense MILP with CROWN bounds, from a forward pass at the domain's centre."""
-    bounds = _dense_bounds(problem, trace)
+    bounds = dense_bounds(problem, trace)
     answer = _solve(problem.network, bounds, BigM(), problem, means, trace, improve=improve)
     trace.proved(answer.dual_bound, answer.name)
 
 
 def root_lp(problem: Problem, means: Means, trace: Trace) -> None:
     """Solve the relaxation of the dense MILP at its root, and evaluate the network at the point it is attained at."""
-    bounds = _dense_bounds(problem, trace)
+    bounds = dense_bounds(problem, trace)
     answer = _solve(problem.network, bounds, Triangle(), problem, means, trace)
     trace.proved(answer.dual_bound, "relaxation")
     if trace.status == "solved":
@@ -82,7 +82,7 @@ def sparse(
     _solve(reduced.network, reduced.bounds, BigM(), problem, means, trace, improve=improve)
 
 
-def _dense_bounds(problem: Problem, trace: Trace) -> PreactivationBounds:
+def dense_bounds(problem: Problem, trace: Trace) -> PreactivationBounds:
     """Return CROWN bounds, and note the one of the objective."""
     trace.offer(problem.domain.center)
     with trace.stage("bounds"):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.surrogate_common.methods import WITHOUT_SOLVER
 from netopt.campaign.journal import Journal
 
 #: Two values closer than this, relative to 1 + the larger's size, count as equal.
@@ -46,7 +47,7 @@ def found_times(table: pd.DataFrame, solver: str) -> pd.DataFrame:
 
     Where an instance was run to its limit and also until found, the former counts.
     """
-    mine = table[table["solver"].eq(solver) | table["method"].eq("pgd")]
+    mine = table[table["solver"].eq(solver) | table["method"].isin(WITHOUT_SOLVER)]
     mine = mine.sort_values("until_found").drop_duplicates(["instance", "method"])
     mine = mine.assign(found=mine["found_seconds"].fillna(np.inf))
     return mine.pivot(index="instance", columns="method", values="found")
@@ -97,7 +98,7 @@ RATIO_HEAD = [
 
 def values(table: pd.DataFrame, solver: str) -> tuple[pd.DataFrame, pd.Series]:
     """Return the best dense value at the limit, instances by methods, and the value at each domain's centre."""
-    mine = table[~table["until_found"] & (table["solver"].eq(solver) | table["method"].eq("pgd"))]
+    mine = table[~table["until_found"] & (table["solver"].eq(solver) | table["method"].isin(WITHOUT_SOLVER))]
     pivot = mine.pivot(index="instance", columns="method", values="value")
     return pivot, mine.groupby("instance")["center"].first()
 

@@ -19,10 +19,13 @@ LOADER = "benchmarks.surrogate_maximization.problem"
 RATES = ("0.3", "0.5", "0.8", "0.9", "0.95")
 METHODS = (
     "dense",
-    "default",
-    "pgd",
+    "dense+",
     "root-lp",
+    "sign-ascent",
+    "pgd",
+    "portfolio",
     "walk",
+    "default",
     "ladder",
     *(f"sparse:{mask}:{rate}" for mask, rate in product(("magnitude", "domain-aware"), RATES)),
 )

@@ -4,7 +4,9 @@ Four sets around each image, all within [0, 1]^n:
 
 - ``l1``: the paper's, ||x - image||_1 <= U(4.5, 5.5);
 - ``linf``: an L-infinity ball a tenth larger than the smallest in which a short gradient ascent succeeds;
-- ``l1-tight``, ``linf-tight``: balls a little smaller than that, where the ascent just fails.
+- ``l1-near``, ``linf-near``: balls only 2 % larger than that, where few points are adversarial.
+
+Slightly smaller balls hold no adversarial point in all that were tried: on these networks the ascent is that good.
 
 Both labels are those of the dense network. Ascents are counted in rounds, not in seconds, so that a machine of the same
 kind makes the same list.
@@ -37,9 +39,9 @@ from netopt.specification.l1_ball import L1Ball
 
 HERE = Path(__file__).resolve().parent
 FIELDS = ("network", "image", "label", "target", "kind", "radius")
-KINDS = ("l1", "linf", "l1-tight", "linf-tight")
+KINDS = ("l1", "linf", "l1-near", "linf-near")
 #: Factors of the smallest radius at which the ascent succeeds.
-_LOOSE, _TIGHT = 1.1, 0.98
+_LOOSE, _NEAR = 1.1, 1.02
 _HALVINGS = 10
 _ROUNDS = 2
 
@@ -79,8 +81,8 @@ def rows_of(classifier: Classifier, network: Network, x_test: np.ndarray, y_test
     radii = {
         "l1": budget,
         "linf": _LOOSE * least["linf"],
-        "l1-tight": _TIGHT * least["l1"],
-        "linf-tight": _TIGHT * least["linf"],
+        "l1-near": _NEAR * least["l1"],
+        "linf-near": _NEAR * least["linf"],
     }
     return [[classifier.name, image, label, target, kind, f"{radii[kind]:.6g}"] for kind in KINDS]
 

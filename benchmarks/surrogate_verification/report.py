@@ -17,8 +17,8 @@ from benchmarks.surrogate_common.figures import time_profile, time_scatter, valu
 from benchmarks.surrogate_verification.instances import HERE
 
 LABELS = ("dataset", "side", "architecture", "network_seed", "kind")
-PAPER, OURS, RUNG = "sparse:magnitude:0.8", "sparse:domain-aware:0.8", "surrogate:domain-aware:0.8"
-PROFILE = ("dense", "default", PAPER, OURS, RUNG, "ladder", "pgd", "walk")
+PAPER, OURS, IMPROVED = "sparse:magnitude:0.8", "sparse:domain-aware:0.8", "sparse+:domain-aware:0.8"
+PROFILE = ("dense", "dense+", PAPER, OURS, IMPROVED, "ladder", "pgd", "walk")
 
 
 def ratio_table(results: pd.DataFrame, *, where_pgd_fails: bool) -> list[str]:
@@ -97,7 +97,7 @@ def main() -> None:
     for solver in sorted(results["solver"].unique()):
         times = tables.found_times(results, solver)
         if "dense" in times.columns:
-            drawn = [method for method in (PAPER, OURS, RUNG, "ladder") if method in times.columns]
+            drawn = [method for method in (PAPER, OURS, IMPROVED, "ladder") if method in times.columns]
             time_scatter(times, drawn, limit, folder / f"times-{solver}.png", f"First adversarial point, {solver}")
             time_profile(times, PROFILE, limit, folder / f"profile-{solver}.png", f"Instances found, {solver}")
     for name, lines in blocks.items():

@@ -23,13 +23,16 @@ MASKS = ("magnitude", "domain-aware", "random", "neuron-norm")
 #: The methods of the paper's tables and ours; finetuned ones are asked for by name, as they take minutes each.
 METHODS = (
     "dense",
-    "default",
-    "pgd",
+    "dense+",
     "root-lp",
+    "sign-ascent",
+    "pgd",
+    "portfolio",
     "walk",
+    "default",
     "ladder",
     *(f"sparse:{mask}:{rate}" for mask, rate in product(MASKS, RATES)),
-    *(f"surrogate:domain-aware:{rate}" for rate in RATES),
+    *(f"sparse+:domain-aware:{rate}" for rate in RATES),
 )
 SECONDS = 300.0
 
