@@ -93,6 +93,7 @@ class Evaluator:
         self._known: BoolArray = self._model.integral.copy()
         picked = np.zeros_like(self._known)
         waiting = list(blocks)
+        self._checked: list[Block] = []  # blocks with outputs that are not set to the answer
         self._follow_equations()
         while waiting:
             block = self._next_block(waiting)
@@ -134,6 +135,8 @@ class Evaluator:
         fresh = ~self._known[columns]
         columns, first = np.unique(columns[fresh], return_index=True)
         entries = entries[fresh][first]
+        if columns.size < matrix.shape[0]:
+            self._checked.append(block)
         if columns.size:
             pivot = matrix.data[matrix.indptr[:-1][entries]]
             self._steps.append(_Answers(block, entries, columns, pivot))
@@ -176,12 +179,12 @@ class Evaluator:
         activity = (model.matrix @ points.T).T
         rows = _excess(activity, model.row_lower, model.row_upper)
         bounds = _excess(points, model.column_lower, model.column_upper).max(axis=1, initial=0.0)
-        outputs = [_excess(b.outputs.evaluate(points), a := b.answers(points), a) for b in self.blocks]
+        outputs = [_excess(b.outputs.evaluate(points), a := b.answers(points), a) for b in self._checked]
         every = [part.max(axis=1, initial=0.0) for part in (rows, *outputs)]
         if not self.rest.size:
             firm = every
         else:
-            kept = [self._is_firm(m) for m in (model.matrix, *(block.outputs.matrix for block in self.blocks))]
+            kept = [self._is_firm(m) for m in (model.matrix, *(block.outputs.matrix for block in self._checked))]
             firm = [p[:, k].max(axis=1, initial=0.0) for p, k in zip((rows, *outputs), kept, strict=True)]
         return tuple(np.nan_to_num(np.max([bounds, *parts], axis=0), nan=np.inf) for parts in (every, firm))
 

@@ -161,7 +161,8 @@ def _solution(
 ) -> SurrogateSolution:
     best = stages.best if stages.best is not None and stages.best.feasible else None
     objective = None if best is None else stages.problem.sign * best.worth
-    dual = None if result is None or not math.isfinite(result.dual_bound) else result.dual_bound
+    trusted = result is not None and result.termination is not Termination.NUMERICAL
+    dual = result.dual_bound if result is not None and trusted and math.isfinite(result.dual_bound) else None
     values = None if best is None else best.point[: len(extraction.variables)]
 
     def evaluate(entry: Any) -> float:

@@ -177,7 +177,7 @@ class Stages:
                 break
             reach = max(_BRANCHING_LEAST, round(_BRANCHING_SHARE * row.nnz))
             written = self._written(option)
-            model = written.with_rows(row, np.array([1.0 - constant]), np.array([reach - constant]))
+            model = written.with_rows(row, np.array([-np.inf]), np.array([reach - constant]))
             before = self.best
             self._watch(written, model, "local branching", until)
             rounds += 1
