@@ -13,6 +13,8 @@ from netopt.campaign.journal import Journal
 
 #: Two values closer than this, relative to 1 + the larger's size, count as equal.
 TIE = 1e-6
+#: Methods that combine several; the ladder holds them all.
+COMBINED = ("portfolio", "default")
 _ROUNDED = {"found_seconds": 4, "run_seconds": 3, "cpu_seconds": 3, "finetune_seconds": 3}
 
 
@@ -129,10 +131,11 @@ SHARE_HEAD = ["| method | instances | least share | mean share | best on |", "|-
 
 
 def duel_lines(best_values: pd.DataFrame, ladder: str = "ladder") -> list[str]:
-    """Return one line a rival, and one for all of them at once: how often the ladder is at least as good."""
+    """Return one line a rival, and one for all single methods at once: how often the ladder is at least as good."""
     lines = []
     rivals = [method for method in best_values.columns if method != ladder]
-    for name, columns in [*((rival, [rival]) for rival in rivals), ("every one of them", rivals)]:
+    single = [method for method in rivals if method not in COMBINED]
+    for name, columns in [*((rival, [rival]) for rival in rivals), ("every single method", single)]:
         both = best_values[[ladder, *columns]].dropna(subset=[ladder]).dropna(subset=columns, how="all")
         rival_best = both[columns].max(axis=1)
         good = both[ladder] >= rival_best - TIE * (1.0 + rival_best.abs())

@@ -28,6 +28,7 @@ from benchmarks.surrogate_verification.networks import (
     add_classifier_options,
     add_folder_options,
     chosen,
+    image,
     images,
     load,
 )
@@ -59,13 +60,19 @@ def margin(label: int, target: int, classes: int = 10) -> np.ndarray:
     return weights
 
 
-def rows_of(classifier: Classifier, network: Network, x_test: np.ndarray, y_test: np.ndarray) -> list[list[object]]:
-    """Return the lines of one network."""
+def rows_of(classifier: Classifier, folder: Path, network: Network) -> list[list[object]]:
+    """Return the lines of one network.
+
+    Parameters
+    ----------
+    folder : of the images.
+    """
+    data = images(folder, classifier.dataset, classifier.side)
     generator = np.random.default_rng(zlib.crc32(classifier.name.encode()))
-    right = np.flatnonzero(network.forward(x_test).argmax(axis=1) == y_test)
-    image = int(generator.choice(right))
+    right = np.flatnonzero(network.forward(data.x_test).argmax(axis=1) == data.y_test)
+    number = int(generator.choice(right))
     budget = float(generator.uniform(4.5, 5.5))
-    center = x_test[image].astype(np.float64)
+    center = image(folder, classifier, number)
     label, target = (int(k) for k in np.argsort(-network.forward(center), kind="stable")[:2])
     weights = margin(label, target)
 
@@ -84,7 +91,7 @@ def rows_of(classifier: Classifier, network: Network, x_test: np.ndarray, y_test
         "l1-near": _NEAR * least["l1"],
         "linf-near": _NEAR * least["linf"],
     }
-    return [[classifier.name, image, label, target, kind, f"{radii[kind]:.6g}"] for kind in KINDS]
+    return [[classifier.name, number, label, target, kind, f"{radii[kind]:.6g}"] for kind in KINDS]
 
 
 def _threshold(succeeds: Callable[[float], bool], largest: float) -> float:
@@ -107,9 +114,8 @@ def main() -> None:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(FIELDS)
         for classifier in chosen(options):
-            data = images(options.data, classifier.dataset, classifier.side)
-            network = load(options.networks, classifier)
-            table.writerows(rows_of(classifier, network, data.x_test, data.y_test))
+            table.writerows(rows_of(classifier, options.data, load(options.networks, classifier)))
+            file.flush()
 
 
 if __name__ == "__main__":

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.surrogate_common.problem import Problem
 from benchmarks.surrogate_verification.instances import domain_of, margin
-from benchmarks.surrogate_verification.networks import Classifier, finetune, images, load, load_module
+from benchmarks.surrogate_verification.networks import Classifier, image, images, load
 from netopt.network.build import from_weights
 from netopt.network.network import Network
 from netopt.pruning.mask import Mask
@@ -26,8 +24,7 @@ def load_problem(instance: dict[str, Any]) -> Problem:
     classifier = Classifier.named(instance["network"])
     folder = Path(instance["networks"])
     network = load(folder, classifier)
-    data = images(Path(instance["data"]), classifier.dataset, classifier.side)
-    center = data.x_test[int(instance["image"])].astype(np.float64)
+    center = image(Path(instance["data"]), classifier, int(instance["image"]))
     label, target = int(instance["label"]), int(instance["target"])
     if network.forward(center).argmax() != label:
         raise ValueError(
@@ -36,6 +33,9 @@ def load_problem(instance: dict[str, Any]) -> Problem:
         )
 
     def finetuned(mask: Mask) -> Network:
+        from benchmarks.surrogate_verification.training import finetune, load_module  # torch takes seconds to load
+
+        data = images(Path(instance["data"]), classifier.dataset, classifier.side)
         names = [node.name for node in network.affines]
         kept = {names.index(key): value for key, value in mask.kept.items()}
         layers = finetune(load_module(folder, classifier), kept, data, seed=classifier.seed)

@@ -77,7 +77,7 @@ def _train_missing(options: argparse.Namespace) -> None:
         folders = ["--data", str(options.data), "--networks", str(options.networks)]
         one = ["--datasets", classifier.dataset, "--sides", str(classifier.side)]
         one += ["--architectures", classifier.architecture, "--seeds", str(classifier.seed)]
-        command = [sys.executable, "-m", "benchmarks.surrogate_verification.networks", *folders, *one]
+        command = [sys.executable, "-m", "benchmarks.surrogate_verification.training", *folders, *one]
         subprocess.run(command, check=True)
 
 
