@@ -23,7 +23,7 @@ def times_to_best(results: pd.DataFrame) -> pd.DataFrame:
     best = results.groupby(keys)["objective"].transform("max")
     good = results[results["objective"] >= best - WITHIN * best.abs()]
     reached = good.groupby([*keys, "method"])["seconds"].min()
-    every = results.groupby([*keys, "method"]).agg(
+    every = results.groupby([*keys, "method"], sort=False).agg(
         limit=("limit", "first"), value=("objective", "max"), dual_bound=("dual_bound", "first")
     )
     return every.join(reached.rename("reached")).fillna({"reached": np.inf}).reset_index()

@@ -27,9 +27,9 @@ from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.result import SolverResult
 
 #: Shares of the time for the stages before the dense model.
-_START_SHARE, _SPARSE_SHARE, _BRANCHING_TIME = 0.15, 0.3, 0.1
-#: Starts in a row without a better point after which no more are tried.
-_FRUITLESS = 3
+_START_SHARE, _SEARCH_SHARE, _SPARSE_SHARE, _BRANCHING_SHARE = 0.15, 0.15, 0.2, 0.1
+#: Starts, and disturbed points, in a row without a better point after which no more are tried.
+_FRUITLESS_STARTS, _FRUITLESS = 3, 10
 #: Seconds for one small linear program or feasibility problem.
 _SMALL = 10.0
 #: Random moves between two descents, at least; at most one a decision. Few stay near the best point, many start anew.
@@ -37,7 +37,7 @@ _LEAST_DISTURBANCE = 2
 #: Share of the dense stage that goes on disturbing and descending; the solver needs the rest.
 _WANDERING_SHARE = 0.25
 #: Share of the decisions that local branching may change, and least number.
-_BRANCHING_SHARE, _BRANCHING_LEAST = 0.1, 4
+_BRANCHING_REACH, _BRANCHING_LEAST = 0.1, 4
 #: Repairs on the dense model with fixed integers: share of the time that is left, and at most so many a stage.
 _REPAIR_SHARE, _REPAIRS = 0.05, 3
 
@@ -135,9 +135,24 @@ class Stages:
                 found += 1
                 self.polish(self.steps.judge(point), "start", lambda: self.clock.seconds >= until)
             fruitless = fruitless + 1 if self.best is before else 0
-            if fruitless >= _FRUITLESS or self.clock.seconds >= until or self.clock.over():
+            if fruitless >= _FRUITLESS_STARTS or self.clock.seconds >= until or self.clock.over():
                 break
         self._note("start", began, points=found)
+
+    def explore(self, until: float) -> None:
+        """Disturb the best point and descend again until that has not helped for a while."""
+        began, tried, fruitless = self.clock.seconds, 0, 0
+
+        def late() -> bool:
+            return self.clock.seconds >= until or self.clock.over()
+
+        while fruitless < _FRUITLESS and not late():
+            before = self.best
+            if not self.wander(late):
+                break
+            tried += 1
+            fruitless = fruitless + 1 if self.best is before else 0
+        self._note("search", began, points=tried)
 
     def wander(self, stop: Callable[[], bool]) -> bool:
         """Disturb the best point and descend again; return whether there was anything to do."""
@@ -175,7 +190,7 @@ class Stages:
             row, constant = decisions_row(self.problem.linear, self.best.point)
             if not row.nnz:
                 break
-            reach = max(_BRANCHING_LEAST, round(_BRANCHING_SHARE * row.nnz))
+            reach = max(_BRANCHING_LEAST, round(_BRANCHING_REACH * row.nnz))
             written = self._written(option)
             model = written.with_rows(row, np.array([-np.inf]), np.array([reach - constant]))
             before = self.best
@@ -272,13 +287,13 @@ def run_stages(stages: Stages, options: Sequence[SparseOption], horizon: float) 
     """
     clock = stages.clock
     stages.starts(_START_SHARE * horizon)
+    share = _START_SHARE + _SEARCH_SHARE
+    stages.explore(share * horizon)
     for k, option in enumerate(options, start=1):
-        if clock.over():
-            break
-        share = _START_SHARE + _SPARSE_SHARE * k / len(options)
-        stages.sparse(option, share * horizon)
+        if not clock.over():
+            stages.sparse(option, (share + _SPARSE_SHARE * k / len(options)) * horizon)
     if not clock.over():
-        stages.branch_locally(options[-1], (_START_SHARE + _SPARSE_SHARE + _BRANCHING_TIME) * horizon)
+        stages.branch_locally(options[-1], (share + _SPARSE_SHARE + _BRANCHING_SHARE) * horizon)
     return None if clock.over() else stages.exact()
 
 
