@@ -11,40 +11,33 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from problems import Margin, margins
-from scipy import sparse
 
 from formulations.big_m import BigM
 from netopt.bounds.crown import crown_bounds
-from netopt.bounds.difference import DifferenceBounds, difference_bounds
+from netopt.bounds.difference import difference_bounds
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
+from netopt.engines.transferred import corrected
 from netopt.pruning.prune import prune
-from netopt.reduction.reduce import reduce_network
+from netopt.reduction.reduce import Reduction, reduce_network
 from netopt.solvers.highs import Highs
 from netopt.solvers.parameters import SolverParameters
-from netopt.specification.property import Conjunction
 
 HERE = Path(__file__).resolve().parent
 ENGINE = MilpEngine(Highs(), BigM())
 RATES = (0.5, 0.8, 0.9)
 
 
-def corrected(weights: np.ndarray, differences: DifferenceBounds) -> SlackObjective:
-    """Return ``weights @ g(x) + alpha x``, alpha between the linear bounds above and below ``weights @ (f - g)``."""
-    above = differences.upper_functions(np.stack([weights, -weights])).coefficients
-    alpha = (above[0] - above[1]) / 2.0
-    return SlackObjective(Conjunction(-weights[None], np.zeros(1), sparse.csr_array(-alpha[None])), np.ones(1))
-
-
-def best_dense(problem: Margin, reduction: object, objective: SlackObjective, seconds: float) -> float:
+def best_dense(problem: Margin, reduction: Reduction, objective: SlackObjective, seconds: float) -> float:
     """Return the best value on the dense network of all incumbents of the sparse one."""
-    points: list[np.ndarray] = []
+    points = [problem.domain.center]
     answer = ENGINE.maximize(
         reduction.network,
         problem.domain,
         objective,
         reduction.bounds,
         SolverParameters(time_limit=seconds),
+        start=problem.domain.center,
         on_point=points.append,
     )
     points += [] if answer.point is None else [answer.point]
@@ -68,7 +61,9 @@ def main() -> None:
             differences = difference_bounds(problem.network, pruned, problem.domain, problem.bounds, bounds)
             reduction = reduce_network(pruned, problem.domain, bounds)
             plain = best_dense(problem, reduction, SlackObjective.linear(problem.weights), asked.seconds)
-            moved = best_dense(problem, reduction, corrected(problem.weights, differences), asked.seconds)
+            moved = best_dense(
+                problem, reduction, corrected(SlackObjective.linear(problem.weights), differences), asked.seconds
+            )
             center = float(problem.network.forward(problem.domain.center) @ problem.weights)
             rows.append(problem.label | {"rate": rate, "center": center, "plain": plain, "corrected": moved})
         pd.DataFrame(rows).round(4).to_csv(HERE / "correction.csv", index=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,20 +35,19 @@ class Margin:
 
 def margins(paths: list[Path], data: dict[str, Path], images: int) -> Iterator[Margin]:
     """Yield the problems; `data` maps the prefix of a network's name to its images, "" to the default."""
-    for path in paths:
+    for position, path in itertools.product(range(images), paths):
         network = load_network(path)
         arrays = np.load(data.get(path.name.split("-")[0], data[""]))
         x = arrays["x_test"].reshape(-1, 784)[:200].astype(np.float64) / 255.0
         scores = network.forward(x)
-        chosen = np.flatnonzero(scores.argmax(axis=1) == arrays["y_test"][:200])[:images]
-        for image in chosen:
-            runner_up, label = np.argsort(scores[image])[-2:]
-            weights = np.zeros(10)
-            weights[[runner_up, label]] = 1.0, -1.0
-            for name in DOMAINS.get(path.name.split("-")[0], OTHERS):
-                domain = _domain(name, x[image])
-                label_of = {"network": path.stem, "image": int(image), "domain": name}
-                yield Margin(label_of, network, domain, crown_bounds(network, domain), weights)
+        image = int(np.flatnonzero(scores.argmax(axis=1) == arrays["y_test"][:200])[position])
+        runner_up, label = np.argsort(scores[image])[-2:]
+        weights = np.zeros(10)
+        weights[[runner_up, label]] = 1.0, -1.0
+        for name in DOMAINS.get(path.name.split("-")[0], OTHERS):
+            domain = _domain(name, x[image])
+            label_of = {"network": path.stem, "image": image, "domain": name}
+            yield Margin(label_of, network, domain, crown_bounds(network, domain), weights)
 
 
 def _domain(name: str, x: np.ndarray) -> Domain:

@@ -98,6 +98,31 @@ FORMS: Mapping[str, Callable[[SlackObjective, DifferenceBounds], Transferred]] =
 )
 
 
+def corrected(objective: SlackObjective, differences: DifferenceBounds) -> SlackObjective:
+    """Return the objective of f as one of the sparse network g that is close to it, not above it.
+
+    Every slack of g gets the linear function halfway between the bounds above and below what pruning took from it. No
+    bound follows from its maximum, but its maximisers are better points of f than those of g's own objective, the more
+    so the more was pruned.
+
+    Raises
+    ------
+    InputError
+        The objective does not fit the network.
+    """
+    rows = objective.conjunction
+    count = rows.bound.size
+    lines = differences.upper_functions(np.concatenate([-rows.output_matrix, rows.output_matrix]))
+    slope = (lines.coefficients[:count] - lines.coefficients[count:]) / 2.0
+    constant = (lines.constant[:count] - lines.constant[count:]) / 2.0
+    if not (np.isfinite(slope).all() and np.isfinite(constant).all()):
+        return objective
+    inputs = sparse.csr_array(-slope)
+    if rows.input_matrix is not None:
+        inputs = sparse.csr_array(rows.input_matrix + inputs)
+    return SlackObjective(Conjunction(rows.output_matrix, rows.bound + constant, inputs), objective.norm)
+
+
 def bounds_for(network: Network, domain: Domain, bounds: PreactivationBounds) -> PreactivationBounds:
     """Return bounds of a network's ReLUs as bounds of one that reads the same ReLUs out in another way."""
     known = {relu.name: (bounds.lower[relu.name], bounds.upper[relu.name]) for relu in network.relus}

@@ -17,7 +17,7 @@ from netopt.bounds.rows import bound_rows
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.engines.transfer import DIRECT, TransferEngine
-from netopt.engines.transferred import FORMS, transfer
+from netopt.engines.transferred import FORMS, corrected, transfer
 from netopt.errors import InvalidOptionError
 from netopt.pruning.prune import prune
 from netopt.solvers.highs import Highs
@@ -120,6 +120,25 @@ def test_the_neurons_of_the_sparse_network_tell_most() -> None:
     assert dense - 1e-6 <= duals["neurons"] <= duals["linear"] + 1e-6
     assert duals["linear"] <= duals["constant"] + 1e-6
     assert duals["neurons"] < direct - 0.25 * (direct - dense)
+
+
+@pytest.mark.parametrize("name", ["perceptron", "deep", "residual"])
+def test_a_corrected_objective_is_closer_to_the_dense_one(name: str) -> None:
+    dense = NETWORKS[name]
+    generator = np.random.default_rng(4)
+    domain = unit_box(dense, 0.3)
+    points = domain.sample(generator, 3000)
+    rows = generator.normal(size=(2, dense.output_size))
+    inputs = sparse.csr_array(generator.normal(size=(2, dense.input_size)))
+    objective = SlackObjective.normalised(Conjunction(rows, generator.normal(size=2), inputs))
+    other = prune(dense, "domain-aware", 0.8, domain=domain).network
+    moved = corrected(objective, difference_bounds(dense, other, domain))
+    value = objective.value(points, dense.forward(points))
+    plain_error = objective.value(points, other.forward(points)) - value
+    moved_error = moved.value(points, other.forward(points)) - value
+    assert moved_error.std() < 0.9 * plain_error.std()
+    same = corrected(objective, difference_bounds(dense, dense, domain))
+    np.testing.assert_allclose(same.value(points, dense.forward(points)), value, atol=1e-9)
 
 
 def test_the_result_names_its_route() -> None:
