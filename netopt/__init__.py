@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from formulations.sos1 import Sos1
     from formulations.triangle import Triangle
     from netopt.bounds.compute import compute_bounds
+    from netopt.bounds.difference import DifferenceBounds, difference_bounds
     from netopt.bounds.preactivation import PreactivationBounds
     from netopt.embedding.argmax import add_argmax_constr
     from netopt.embedding.predictor import add_predictor_constr
+    from netopt.embedding.surrogate_solution import SurrogateSolution
+    from netopt.embedding.surrogate_solve import solve_with_surrogate
     from netopt.embedding.trust_region import DataBox, DataHull
     from netopt.encoding import encode
     from netopt.errors import (
@@ -47,7 +50,12 @@ if TYPE_CHECKING:
         Witness,
     )
     from netopt.problems.run import Progress
+    from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate, parse_surrogate
     from netopt.problems.verification import verify
+    from netopt.pruning.apply import apply_mask
+    from netopt.pruning.mask import Mask
+    from netopt.pruning.prune import Pruned, prune
+    from netopt.reduction.reduce import Reduction, reduce_network
     from netopt.solvers.parameters import SolverParameters
     from netopt.solvers.registry import get_solver
     from netopt.specification.box import Box
@@ -68,6 +76,7 @@ _HOMES = MappingProxyType(
         "Conjunction": "netopt.specification.property",
         "DataBox": "netopt.embedding.trust_region",
         "DataHull": "netopt.embedding.trust_region",
+        "DifferenceBounds": "netopt.bounds.difference",
         "Formulation": "formulations.formulation",
         "FormulationError": "formulations.errors",
         "Indicator": "formulations.indicator",
@@ -75,6 +84,7 @@ _HOMES = MappingProxyType(
         "IntegerPoints": "netopt.specification.integer",
         "InvalidOptionError": "netopt.errors",
         "L1Ball": "netopt.specification.l1_ball",
+        "Mask": "netopt.pruning.mask",
         "MaximizationResult": "netopt.problems.results",
         "MaximizationStatus": "netopt.problems.results",
         "MultipleChoice": "formulations.multiple_choice",
@@ -85,10 +95,15 @@ _HOMES = MappingProxyType(
         "PreactivationBounds": "netopt.bounds.preactivation",
         "Progress": "netopt.problems.run",
         "Property": "netopt.specification.property",
+        "Pruned": "netopt.pruning.prune",
+        "Reduction": "netopt.reduction.reduce",
+        "RelaxedSurrogate": "netopt.problems.surrogate.options",
         "SolverFailureError": "netopt.errors",
         "SolverParameters": "netopt.solvers.parameters",
         "SolverUnavailableError": "netopt.errors",
         "Sos1": "formulations.sos1",
+        "Surrogate": "netopt.problems.surrogate.options",
+        "SurrogateSolution": "netopt.embedding.surrogate_solution",
         "Triangle": "formulations.triangle",
         "UnsupportedModelError": "netopt.errors",
         "UnsupportedOperatorError": "netopt.errors",
@@ -97,14 +112,20 @@ _HOMES = MappingProxyType(
         "Witness": "netopt.problems.results",
         "add_argmax_constr": "netopt.embedding.argmax",
         "add_predictor_constr": "netopt.embedding.predictor",
+        "apply_mask": "netopt.pruning.apply",
         "compute_bounds": "netopt.bounds.compute",
+        "difference_bounds": "netopt.bounds.difference",
         "encode": "netopt.encoding",
         "from_weights": "netopt.network.build",
         "get_solver": "netopt.solvers.registry",
         "load_network": "netopt.network.load",
         "maximize": "netopt.problems.maximization",
         "parse_formulation": "formulations.registry",
+        "parse_surrogate": "netopt.problems.surrogate.options",
+        "prune": "netopt.pruning.prune",
         "read_vnnlib": "netopt.specification.vnnlib",
+        "reduce_network": "netopt.reduction.reduce",
+        "solve_with_surrogate": "netopt.embedding.surrogate_solve",
         "tighten": "netopt.tightening.levels",
         "verify": "netopt.problems.verification",
         "write_onnx": "netopt.network.onnx_writer",
@@ -119,6 +140,7 @@ __all__ = [
     "Conjunction",
     "DataBox",
     "DataHull",
+    "DifferenceBounds",
     "Formulation",
     "FormulationError",
     "Indicator",
@@ -126,6 +148,7 @@ __all__ = [
     "IntegerPoints",
     "InvalidOptionError",
     "L1Ball",
+    "Mask",
     "MaximizationResult",
     "MaximizationStatus",
     "MultipleChoice",
@@ -136,10 +159,15 @@ __all__ = [
     "PreactivationBounds",
     "Progress",
     "Property",
+    "Pruned",
+    "Reduction",
+    "RelaxedSurrogate",
     "SolverFailureError",
     "SolverParameters",
     "SolverUnavailableError",
     "Sos1",
+    "Surrogate",
+    "SurrogateSolution",
     "Triangle",
     "UnsupportedModelError",
     "UnsupportedOperatorError",
@@ -149,14 +177,20 @@ __all__ = [
     "__version__",
     "add_argmax_constr",
     "add_predictor_constr",
+    "apply_mask",
     "compute_bounds",
+    "difference_bounds",
     "encode",
     "from_weights",
     "get_solver",
     "load_network",
     "maximize",
     "parse_formulation",
+    "parse_surrogate",
+    "prune",
     "read_vnnlib",
+    "reduce_network",
+    "solve_with_surrogate",
     "tighten",
     "verify",
     "write_onnx",
