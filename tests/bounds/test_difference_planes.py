@@ -61,8 +61,10 @@ def test_planes_are_nearly_the_lowest_in_the_middle() -> None:
         answer = linprog(costs, A_ub=rows, b_ub=-height[:, k], bounds=[(0, 1), (-1, 0), (None, None)])
         assert answer.status == 0
         best.append(answer.fun)
-    excess = (value - np.array(best)) / (pairs.size + 1e-12)
-    assert excess.min() > -1e-7
+    large = pairs.size > 1e-3  # the reference is solved to absolute tolerances
+    assert large.sum() > 100
+    excess = ((value - np.array(best)) / pairs.size.clip(1e-3))[large]
+    assert excess.min() > -1e-5
     assert np.quantile(excess, 0.95) < 1e-3
     assert excess.max() < 0.1
 
