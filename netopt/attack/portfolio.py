@@ -1,8 +1,8 @@
-"""All primal heuristics on one problem, taking turns: what improves goes on, what does not rests for longer each time.
+"""All primal heuristics on one problem, taking turns: what improves goes on, what does not rests.
 
-A turn is a round of restarts, some generations of a population of local maxima, a walk through linear regions from the
-best point, and linear programs over sampled regions. A population that stalls is left; the next one starts anew, every
-third from the best members of the two before it.
+The points that bounds lead to come first. A turn is a round of restarts, some generations of a population of local
+maxima, a walk through linear regions from the best point, and linear programs over sampled regions. A population that
+stalls is left; the next one starts anew, every third from the best members of the two before it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from netopt.attack.ascent import Best
 from netopt.attack.gradient_ascent import RestartSearch
 from netopt.attack.objective import SlackBatch
 from netopt.attack.population import Population
+from netopt.attack.relaxed_start import relaxed_starts
 from netopt.attack.sampled_regions import sampled_regions
 from netopt.attack.walk import walk
 from netopt.network.network import Network
@@ -37,10 +38,12 @@ _LEAST_GAIN = 1e-5
 _ELITE = 32
 #: Share of the time that one walk may take, and the least it gets, in seconds.
 _WALK_SHARE, _WALK_LEAST = 0.2, 0.5
+#: Points that bounds lead to which are walked from.
+_RELAXED = 3
 #: Sampled regions in a turn.
 _REGIONS = 2
 #: Most turns that what did not improve rests.
-_LONGEST_REST = 16
+_LONGEST_REST = 2
 #: Turns without an improvement after which a search without a deadline ends.
 _PATIENCE = 4
 
@@ -139,6 +142,8 @@ class _Portfolio:
                 self._search.round(restarts)
                 self._restarts.note(self._improved(before))
                 restarts += 1
+            if number == 0 and rounds != 1:
+                self._relaxed()
             if number or rounds != 1:
                 self._evolve()
             self._walk()
@@ -153,6 +158,20 @@ class _Portfolio:
 
     def _improved(self, before: FloatArray) -> bool:
         return bool((self._best.values > before + _LEAST_GAIN * (1.0 + np.abs(before))).any())
+
+    def _relaxed(self) -> None:
+        """Walk from the points that bounds lead to, the best first."""
+        search, objective = self._search, self._search.objective
+        if search.stopped():
+            return
+        points = relaxed_starts(search.network, search.domain, objective, self._walk_end())
+        values = objective.values(search.network, points)
+        self._best.update(points, values)
+        own = values[np.arange(len(points)), objective.owner]
+        for k in np.argsort(-own, kind="stable")[:_RELAXED]:
+            if search.stopped():
+                return
+            self._walk_from(points[k], int(objective.owner[k]))
 
     def _evolve(self) -> None:
         """Run some generations of the population, or of a new one."""
