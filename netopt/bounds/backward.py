@@ -101,6 +101,16 @@ class Backward:
             self._through_affine(node, weights, rows)
         return rows
 
+    def coefficients(self, rows: Rows, name: str) -> FloatArray:
+        """Return the coefficients (p, size) with which `rows` (consumed) reach a node on their way to the inputs."""
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            for node in reversed(self.state.network.nodes):
+                if node.name == name:
+                    break
+                if node.name in rows.coefficients:
+                    self._step(node, rows)
+        return rows.coefficients.get(name, np.zeros((rows.constant.size, self.state.lower[name].shape[1])))
+
     def _step(self, node: Node, rows: Rows) -> None:
         value = rows.coefficients.pop(node.name)
         if isinstance(node, Relu):

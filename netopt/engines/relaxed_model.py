@@ -2,7 +2,7 @@ r"""A relaxed model of a network: rows split, slacks ranged, slacks tied to each
 
 Ties come from the relaxation of the model itself: solve its LP, project the slacks found onto the image of the domain
 under the pruned part (`netopt.relaxation.separation`), add the separating direction with its support as a row, repeat.
-One direction, the LP's own multipliers, would give the LP bound of the dense model; the others hold it while branching.
+The first directions are those of CROWN: with them a layer that is all slack bounds the objective no worse than CROWN.
 """
 
 from __future__ import annotations
@@ -93,7 +93,21 @@ class RelaxedModel:
         )
 
     def tie(self, most: int, should_stop: Callable[[], bool], deadline: float | None) -> RelaxedModel:
-        """Return the relaxation with up to `most` more ties a layer."""
+        """Return the relaxation with CROWN's ties and up to `most` more a layer."""
+        return self._tied_by_crown()._cut(most, should_stop, deadline) if most else self
+
+    def _tied_by_crown(self) -> RelaxedModel:
+        """Return the relaxation tied in the directions in which CROWN bounds the objective's rows."""
+        rows = -self.objective.conjunction.output_matrix
+        tied = {}
+        for name, remainder in self._of_inputs.items():
+            directions = self.support.crown_directions(rows, self._affine(name))
+            largest = np.abs(directions).max(axis=1, initial=0.0)
+            usable = (largest > 0.0) & np.isfinite(largest)
+            tied[name] = self.support.tied(remainder, directions[usable] / largest[usable, None])
+        return replace(self, remainders=self.remainders | tied)
+
+    def _cut(self, most: int, should_stop: Callable[[], bool], deadline: float | None) -> RelaxedModel:
         model = self.build()
         lp = GrowingLp(model.model, should_stop, deadline)
         separators = {name: Separator(self.domain, remainder) for name, remainder in self._of_inputs.items()}

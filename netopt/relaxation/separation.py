@@ -16,6 +16,8 @@ from netopt.specification.domain import Domain
 
 #: Steps of the projection; directions improve little after.
 _STEPS = 60
+#: Rows whose range is below this share of the widest one's, or below any scale networks have, are left out.
+_LEAST, _TINY = 1e-12, 1e-100
 #: Difference, in units of the rows' ranges, that counts as none.
 _NONE = 1e-6
 
@@ -27,7 +29,8 @@ class Separator:
         # A layer may read the inputs more than once.
         matrix = np.sum([linear_map.to_csr().toarray() for linear_map in remainder.part.maps], axis=0)
         reach = np.maximum(np.abs(remainder.lower), np.abs(remainder.upper))
-        usable = (reach > 0.0) & np.isfinite(reach)
+        finite = np.isfinite(reach)
+        usable = finite & (reach > max(_LEAST * reach[finite].max(initial=0.0), _TINY))
         self._domain = domain
         self._unit = np.divide(1.0, reach, out=np.zeros(reach.size), where=usable)
         self._matrix = matrix * self._unit[:, None]
@@ -56,5 +59,8 @@ class Separator:
         if np.abs(away).max(initial=0.0) <= _NONE:
             return None
         direction = away * self._unit
-        direction = direction / np.abs(direction).max()
+        largest = np.abs(direction).max()
+        if not 0.0 < largest < np.inf:
+            return None
+        direction = direction / largest
         return direction if np.isfinite(direction).all() else None

@@ -16,6 +16,7 @@ from netopt.bounds.inputs import as_inputs
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.propagation import propagate
 from netopt.bounds.relaxation import relax
+from netopt.bounds.rows import start_rows
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine
 from netopt.relaxation.remainder import Remainder
@@ -63,6 +64,14 @@ class Support:
             directions=np.empty((0, part.size)),
             limits=np.empty(0),
         )
+
+    def crown_directions(self, output_matrix: FloatArray, name: str) -> FloatArray:
+        """Return the coefficients (r, size) of the values of a node in the CROWN bound of ``output_matrix @ y``.
+
+        Tied in these directions, a layer whose rows are all slack bounds the rows no worse than CROWN.
+        """
+        rows = start_rows(self._state.network, output_matrix, None)
+        return self._backward.coefficients(rows, name)
 
     def tied(self, remainder: Remainder, directions: FloatArray) -> Remainder:
         """Return `remainder` with more rows V (k, size); ones whose limit is not finite are left out."""

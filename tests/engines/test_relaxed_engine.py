@@ -78,7 +78,7 @@ def test_a_relaxed_bound_is_never_below_the_maximum_and_the_ladder_ends_at_it(
     assert relaxed_bound(network_of.network, domain, objective, rate, deep) >= expected - tolerance
 
     bounds = compute_bounds(network_of.network, domain)
-    engine = RelaxedEngine(Highs(), BigM(), rate=None if rate == 1.0 else rate, deep=deep > 0.0)
+    engine = RelaxedEngine(Highs(), BigM(), rate=None if rate == 1.0 else rate, deep=deep > 0.0, ties=4, refinements=1)
     answer = engine.maximize(network_of.network, domain, objective, bounds, TIGHT)
     assert answer.termination is Termination.OPTIMAL
     assert answer.dual_bound == pytest.approx(expected, abs=tolerance)
@@ -129,9 +129,9 @@ def test_a_sparse_proof_ends_the_call_early() -> None:
     box = Box(-0.5 * np.ones(12), 0.5 * np.ones(12))
     objective = SlackObjective.linear(np.ones(1))
     bounds = compute_bounds(network, box)
-    limit = relaxed_bound(network, box, objective, 1.0, 0.0) + 1e-3
+    limit = relaxed_bound(network, box, objective, 0.5, 0.0) + 1e-3
     heard: list[float] = []
-    answer = RelaxedEngine(Highs(), BigM()).maximize(
+    answer = RelaxedEngine(Highs(), BigM(), rate=0.5, ties=8).maximize(
         network, box, objective, bounds, SolverParameters(bound_limit=limit), on_bound=heard.append
     )
     assert answer.termination is Termination.BOUND_LIMIT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from formulations.big_m import BigM
 from netopt.bounds.compute import compute_bounds
+from netopt.bounds.rows import upper_functions
 from netopt.encoding import encode
 from netopt.engines.objective import SlackObjective
 from netopt.engines.relaxed_model import RelaxedModel
@@ -22,6 +24,8 @@ from netopt.network.nodes import Affine
 from netopt.relaxation.separation import Separator
 from netopt.relaxation.split import put_back, split_rows
 from netopt.relaxation.support import Support
+from netopt.solvers.highs import Highs
+from netopt.solvers.parameters import SolverParameters
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 from netopt.specification.l1_ball import L1Ball
@@ -146,3 +150,13 @@ def test_a_remainder_of_a_layer_with_columns_of_its_own_is_refused() -> None:
     remainder = support.remainder(split_rows(affine, support, np.ones(6, dtype=bool), 0.5))
     with pytest.raises(InputError, match="r3 reads a3, which other nodes read too"):
         encode(network, box, bounds, BigM(), remainders={"r3": remainder})
+
+
+def test_a_layer_that_is_all_slack_and_tied_bounds_no_worse_than_crown() -> None:
+    network = perceptron(7, (15, 8, 6, 2))
+    for domain in domains(15).values():
+        model = relaxed(network, domain, 1.0, ties=1).build()
+        relaxation = replace(model.model, integral=np.zeros(model.model.column_count, dtype=bool))
+        bound = Highs().solve(relaxation, SolverParameters()).dual_bound
+        crown = upper_functions(network, domain, compute_bounds(network, domain), np.ones((1, 2))).bound[0]
+        assert bound <= crown + 1e-6 * (1.0 + abs(crown))
