@@ -1,8 +1,8 @@
 """The relaxed engine: sparse models whose dual bound holds for the dense network, then the dense model.
 
-A ladder of relaxations (`netopt.engines.relaxed_model`): the sparsest first, then (`refinements`) ones in which the rows whose
-slack is furthest from the truth are whole again, and last the dense model. Each rung is sound by itself, so the smallest bound
-so far is always the answer, and the ladder ends as soon as it suffices; the last rung is exact.
+A ladder of relaxations (`netopt.engines.relaxed_model`): the sparsest first, then (`refinements`) ones in which the
+rows whose slack is furthest from the truth are whole again, and last the dense model. Each rung is sound by itself, so
+the smallest bound so far is always the answer, and the ladder ends as soon as it suffices; the last rung is exact.
 """
 
 from __future__ import annotations
