@@ -125,6 +125,7 @@ class Ladder:
                 incumbent.domain,
                 pruning,
                 incumbent.bounds,
+                point=incumbent.point,
                 seed=self.settings.seed,
                 deadline=self.run.deadline,
             )

@@ -59,7 +59,11 @@ class RungSearch:
         begun = time.monotonic()
         model = self.model
         slack_model = build_slack_model(
-            model.network, model.domain, self.incumbent.objective, model.bounds, self.settings.formulation
+            model.network,
+            model.domain,
+            model.objective(self.incumbent.objective),
+            model.bounds,
+            self.settings.formulation,
         )
         built = time.monotonic() - begun
         end = None if seconds is None else begun + seconds
@@ -131,7 +135,7 @@ class RungSearch:
         sparse_value = None
         if first.point is not None:
             x = slack_model.input_of(first.point)[None]
-            sparse_value = sign * float(self.incumbent.objective.value(x, self.model.network.forward(x))[0])
+            sparse_value = sign * float(slack_model.objective.value(x, self.model.network.forward(x))[0])
         proven = np.isfinite(first.dual_bound) and first.termination is not Termination.NUMERICAL
         return {
             "solver": first.solver,

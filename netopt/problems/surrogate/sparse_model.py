@@ -6,10 +6,15 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from netopt.arrays import FloatArray
 from netopt.bounds.compute import compute_bounds
+from netopt.bounds.difference import DifferenceBounds, difference_bounds
 from netopt.bounds.preactivation import PreactivationBounds
+from netopt.engines.objective import SlackObjective
+from netopt.engines.transferred import corrected
 from netopt.network.network import Network
 from netopt.problems.surrogate.options import Pruning
+from netopt.pruning.apply import apply_mask, node_values
 from netopt.pruning.prune import prune
 from netopt.reduction import reduce_network
 from netopt.specification.domain import Domain
@@ -25,6 +30,7 @@ class SparseModel:
     domain : where its bounds hold.
     network : the pruned network, reduced: the same function on the domain, with fewer neurons.
     bounds : of its pre-activations.
+    differences : what pruning took from the dense network.
     removed : share of the weights really removed.
     weights : nonzero weights left after reduction.
     seconds : pruning, bounding and reduction together.
@@ -35,6 +41,7 @@ class SparseModel:
     domain: Domain
     network: Network
     bounds: PreactivationBounds
+    differences: DifferenceBounds
     removed: float
     weights: int
     seconds: float
@@ -48,6 +55,7 @@ class SparseModel:
         pruning: Pruning,
         bounds: PreactivationBounds,
         *,
+        point: FloatArray | None = None,
         seed: int = 0,
         deadline: float | None = None,
     ) -> SparseModel:
@@ -57,24 +65,37 @@ class SparseModel:
         ----------
         bounds : of the dense network over the domain, for the methods that look at them; the pruned network is bounded
             at the same level (CROWN where a solver made them).
+        point : (n,) where the pruned network is to agree with the dense one, best the best point known; None is the
+            centre of the domain.
         deadline : value of `time.monotonic` at which bounding stops with what it has.
         """
         begun = time.monotonic()
         pruned = prune(network, pruning.method, pruning.rate, domain=domain, bounds=bounds, seed=seed)
+        folded = pruned.network
+        if point is not None:
+            folded = apply_mask(network, pruned.mask, node_values(network, point))
         level = "interval" if bounds.level == "interval" else "crown"
-        reduction = reduce_network(
-            pruned.network, domain, compute_bounds(pruned.network, domain, level, deadline=deadline)
-        )
+        found = compute_bounds(folded, domain, level, deadline=deadline)
+        differences = difference_bounds(network, folded, domain, bounds, found, level=level, deadline=deadline)
+        reduction = reduce_network(folded, domain, found)
         return cls(
             pruning=pruning,
             domain=domain,
             network=reduction.network,
             bounds=reduction.bounds,
+            differences=differences,
             removed=pruned.mask.removed,
             weights=sum(m.to_csr().nnz for node in reduction.network.affines for m in node.maps),
             seconds=time.monotonic() - begun,
             notices=pruned.notices,
         )
+
+    def objective(self, dense: SlackObjective) -> SlackObjective:
+        """Return an objective of the dense network as one of this network.
+
+        A linear function of the inputs, halfway between bounds of what pruning took from it, is added to every slack.
+        """
+        return corrected(dense, self.differences)
 
     def record(self) -> dict[str, Any]:
         """Return what a stage's record says of the pruned network."""
