@@ -146,7 +146,7 @@ def test_a_start_that_a_relaxation_proves_optimal_is_the_answer() -> None:
     box = Box(-np.ones(2), np.ones(2))
     objective = SlackObjective.linear(np.ones(1))
     best = np.ones(2)
-    answer = RelaxedEngine(Highs(), BigM(), ties=1).maximize(
+    answer = RelaxedEngine(Highs(), BigM(), rate=0.5, ties=1).maximize(
         network, box, objective, compute_bounds(network, box), SolverParameters(), start=best
     )
     assert answer.termination is Termination.OPTIMAL
