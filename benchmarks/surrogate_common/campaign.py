@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -72,24 +73,25 @@ def run_jobs(jobs: Sequence[Job], results: Path, workers: int) -> None:
         finished = journal.rows()
         todo = [job for job in jobs if job.key not in finished]
         print(f"{len(jobs)} runs, {len(jobs) - len(todo)} of them finished before", flush=True)
-        pool = ThreadPoolExecutor(workers)
+        pool, stop = ThreadPoolExecutor(workers), threading.Event()
         try:
-            futures = [pool.submit(_run, job, cores) for job in todo]
+            futures = [pool.submit(_run, job, cores, stop) for job in todo]
             for count, future in enumerate(as_completed(futures), start=1):
                 row = future.result()
                 journal.append(row)
                 print(f"{count}/{len(todo)} {_line(row)}", flush=True)
         finally:
+            stop.set()  # after Ctrl-C, end what runs; it is run again next time
             pool.shutdown(cancel_futures=True)
         if todo:
             journal.compact()
 
 
-def _run(job: Job, cores: queue.SimpleQueue[int | None]) -> dict[str, Any]:
+def _run(job: Job, cores: queue.SimpleQueue[int | None], stop: threading.Event) -> dict[str, Any]:
     core = cores.get()
     try:
         text = json.dumps(asdict(job) | {"core": core})
-        outcome = run_limited([text], time_limit=job.hard_limit, environment=ONE_THREAD, program=PROGRAM)
+        outcome = run_limited([text], time_limit=job.hard_limit, environment=ONE_THREAD, program=PROGRAM, stop=stop)
     finally:
         cores.put(core)
     return {

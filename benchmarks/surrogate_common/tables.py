@@ -47,10 +47,11 @@ def charged(table: pd.DataFrame) -> pd.DataFrame:
 def found_times(table: pd.DataFrame, solver: str) -> pd.DataFrame:
     """Return seconds to the first adversarial point, instances by methods; NaN not run, inf not found.
 
-    Where an instance was run to its limit and also until found, the former counts.
+    Where an instance was run several times, the longest limit counts, and of those a run that went on to it.
     """
     mine = table[table["solver"].eq(solver) | table["method"].isin(WITHOUT_SOLVER)]
-    mine = mine.sort_values("until_found").drop_duplicates(["instance", "method"])
+    order = mine.sort_values(["seconds", "until_found"], ascending=[False, True])
+    mine = order.drop_duplicates(["instance", "method"])
     mine = mine.assign(found=mine["found_seconds"].fillna(np.inf))
     return mine.pivot(index="instance", columns="method", values="found")
 
@@ -99,8 +100,9 @@ RATIO_HEAD = [
 
 
 def values(table: pd.DataFrame, solver: str) -> tuple[pd.DataFrame, pd.Series]:
-    """Return the best dense value at the limit, instances by methods, and the value at each domain's centre."""
+    """Return the best dense value at the longest limit, instances by methods, and the value at each domain's centre."""
     mine = table[~table["until_found"] & (table["solver"].eq(solver) | table["method"].isin(WITHOUT_SOLVER))]
+    mine = mine[mine["seconds"] == mine["seconds"].max()]
     pivot = mine.pivot(index="instance", columns="method", values="value")
     return pivot, mine.groupby("instance")["center"].first()
 

@@ -44,7 +44,7 @@ KINDS = ("l1", "linf", "l1-near", "linf-near")
 #: Factors of the smallest radius at which the ascent succeeds.
 _LOOSE, _NEAR = 1.1, 1.02
 _HALVINGS = 10
-_ROUNDS = 2
+_ROUNDS = 1
 
 
 def domain_of(kind: str, center: np.ndarray, radius: float) -> Domain:
