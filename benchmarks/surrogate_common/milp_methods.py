@@ -13,7 +13,10 @@ from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.rows import bound_rows
 from netopt.engines.engine import EngineResult
 from netopt.engines.milp import MilpEngine
+from netopt.engines.objective import SlackObjective
 from netopt.network.network import Network
+from netopt.problems.surrogate.options import Pruning
+from netopt.problems.surrogate.sparse_model import SparseModel
 from netopt.pruning.prune import prune
 from netopt.reduction.reduce import reduce_network
 from netopt.solvers.parameters import SolverParameters
@@ -82,6 +85,30 @@ def sparse(
     _solve(reduced.network, reduced.bounds, BigM(), problem, means, trace, improve=improve)
 
 
+def rung(problem: Problem, means: Means, trace: Trace, mask: str, rate: str) -> None:
+    """Search one pruned network as netopt's ladder does, and nothing else; `mask` is any of netopt's pruning methods.
+
+    The objective is corrected by a linear function of the inputs for what pruning took; the relaxation of the sparse
+    MILP comes first, and every point is improved on the dense network.
+    """
+    bounds = dense_bounds(problem, trace)
+    with trace.stage("prune"):
+        model = SparseModel.of(
+            problem.network,
+            problem.domain,
+            Pruning(mask, float(rate)),
+            bounds,
+            point=problem.domain.center,
+            seed=means.seed,
+            deadline=trace.deadline,
+        )
+        objective = model.objective(trace.objective)
+    for formulation in (Triangle(), BigM()):
+        _solve(model.network, model.bounds, formulation, problem, means, trace, improve=True, objective=objective)
+        if trace.stopped():
+            return
+
+
 def dense_bounds(problem: Problem, trace: Trace) -> PreactivationBounds:
     """Return CROWN bounds, and note the one of the objective."""
     trace.offer(problem.domain.center)
@@ -100,23 +127,23 @@ def _solve(
     trace: Trace,
     *,
     improve: bool = False,
+    objective: SlackObjective | None = None,
 ) -> EngineResult:
-    """Solve what `network` says the problem is, for the rest of the time."""
-    center = problem.domain.center
-    trace.offer(center)
-    with trace.stage("solve"), Improving(trace, means.seed, improve) as judge:
+    """Solve what `network` (and `objective`, when it is another) says the problem is, for the rest of the time."""
+    trace.offer(problem.domain.center)
+    with trace.stage(f"solve {formulation.name}"), Improving(trace, means.seed, improve) as judge:
         answer = MilpEngine(means.solver, formulation).maximize(
             network,
             problem.domain,
-            trace.objective,
+            trace.objective if objective is None else objective,
             bounds,
             SolverParameters(time_limit=trace.remaining, seed=means.seed),
-            start=center if formulation.exact else None,
+            start=trace.point if formulation.exact else None,
             on_point=judge,
             interrupt=trace.halt,
         )
-    if answer.point is not None:
-        trace.offer(answer.point)
+        if answer.point is not None:
+            judge(answer.point)
     if answer.termination in (Termination.ERROR, Termination.NUMERICAL, Termination.MEMORY_LIMIT):
         trace.status = f"failed: {answer.termination.value} {answer.message}"
     elif answer.termination is Termination.OPTIMAL:

@@ -1,4 +1,4 @@
-"""One rung: the MILP of a pruned network, every incumbent of which is replayed on the dense one.
+"""One rung: the relaxation and the MILP of a pruned network, every point of which is replayed on the dense one.
 
 Values of the two networks never compare: the start is the best dense point completed on the pruned network, there is no
 cut-off, and what the solver proves is about the pruned network alone.
@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from formulations.formulation import Formulation
 from formulations.milp import MilpModel
+from formulations.triangle import Triangle
 from netopt.arrays import FloatArray
 from netopt.engines.milp import SlackModel, build_slack_model
 from netopt.problems.proving import BROKEN
@@ -27,6 +29,8 @@ from netopt.solvers.result import SolverResult, Termination
 
 #: A start that violates the model by more than this is not given to the solver.
 _START_TOLERANCE = 1e-6
+#: Share of a rung's time that the relaxation may take, and its most seconds where there is no limit.
+_RELAXATION_SHARE, _RELAXATION_SECONDS = 0.3, 30.0
 
 
 @dataclass(slots=True, eq=False)
@@ -58,15 +62,12 @@ class RungSearch:
         """Search for some seconds, or until it stalls (see `StallWatch`); return the stage's record."""
         begun = time.monotonic()
         model = self.model
-        slack_model = build_slack_model(
-            model.network,
-            model.domain,
-            model.objective(self.incumbent.objective),
-            model.bounds,
-            self.settings.formulation,
-        )
-        built = time.monotonic() - begun
         end = None if seconds is None else begun + seconds
+        self._relax(_RELAXATION_SECONDS if seconds is None else _RELAXATION_SHARE * seconds)
+        self.run.check()
+        writing = time.monotonic()
+        slack_model = self._write(self.settings.formulation)
+        built = time.monotonic() - writing
         cuts = NoGoodCuts(slack_model) if self.no_good else None
         with StallWatch(self.run.halt, patience, share) as watch:
             first = self._solve(slack_model, slack_model.model, end, watch)
@@ -78,6 +79,22 @@ class RungSearch:
                 f" {first.termination.value}: {first.vendor_status}"
             )
         return model.record() | self._figures(slack_model, first) | {"build_seconds": built, "stalled": watch.stalled}
+
+    def _write(self, formulation: Formulation) -> SlackModel:
+        model = self.model
+        return build_slack_model(
+            model.network, model.domain, model.objective(self.incumbent.objective), model.bounds, formulation
+        )
+
+    def _relax(self, seconds: float) -> None:
+        """Offer the point that the pruned network's relaxation is attained at: it is often the best of the rung."""
+        relaxation = self._write(Triangle())
+        answer = self.settings.solver.solve(
+            relaxation.model, replace(self.settings.parameters, time_limit=seconds), interrupt=self.run.halt
+        )
+        if answer.point is not None:
+            x = self.model.domain.project(relaxation.input_of(answer.point)[None])[0]
+            self._offer(x, f"{self.model.pruning.label} relaxation")
 
     def _solve(self, slack_model: SlackModel, milp: MilpModel, end: float | None, watch: StallWatch) -> SolverResult:
         def found(_value: float, point: FloatArray) -> None:
@@ -103,18 +120,21 @@ class RungSearch:
 
     def _found(self, slack_model: SlackModel, point: FloatArray, watch: StallWatch) -> None:
         """Replay an incumbent of the pruned network and have it improved."""
-        label = self.model.pruning.label
         x = self.model.domain.project(slack_model.input_of(point)[None])[0]
-        value = dense_value(self.incumbent, x)
         self._incumbents += 1
         if self.no_good:
             self._patterns.append(point)
-        better = self.incumbent.offer(x[None], label)
-        if better or self._solves == 1:
+        if self._offer(x, self.model.pruning.label) or self._solves == 1:
             watch.found()
+
+    def _offer(self, x: FloatArray, origin: str) -> bool:
+        """Replay a point (n,) and have it improved; return whether it is the best known as it stands."""
+        value = dense_value(self.incumbent, x)
+        better = self.incumbent.offer(x[None], origin)
         if value > self.best_value:
             self.best, self.best_value = x, value
-        self.polisher.submit(self.incumbent, x, value, f"{label} {IMPROVED}")
+        self.polisher.submit(self.incumbent, x, value, f"{origin} {IMPROVED}")
+        return better
 
     def _solve_again(
         self, slack_model: SlackModel, cuts: NoGoodCuts, first: SolverResult, end: float | None, watch: StallWatch
