@@ -1,9 +1,11 @@
 """Time to a good solution of a model with a network in it: the dense model, swap search, and `solve_with_surrogate`.
 
-All three start from the same point (nothing chosen, completed by a forward pass), are charged for reading and writing
-the model and for starting processes, and run on one core. Values are those of the dense network.
+All three start from the same point (all decisions 0, completed by a forward pass), are charged for reading and writing
+the model and for starting processes, and run on one core. Values are those of the dense network. Runs that the output
+file already holds are not repeated.
 
-Usage: python benchmarks/surrogate_embedding/run.py [--seconds 60] [--seeds 3] [-o results.csv]
+Usage: python benchmarks/surrogate_embedding/run.py [--sizes SIZE ...] [--kinds KIND ...] [--first-seed 2] [--seeds 2]
+           [--seconds 60] [-o results.csv]
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -99,25 +102,36 @@ METHODS: dict[str, Callable[[object, PredictorConstraint, float], Trace]] = {
 }
 
 
+def compared(kind: str) -> list[str]:
+    """Return the methods to run: swap search changes no continuous decision, so a plant would stay at its start."""
+    return [name for name in METHODS if kind != "plant" or name != "swap search"]
+
+
 def main() -> None:
     """Run every method on every instance and write one line an improvement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--seconds", type=float, default=60.0, help="limit of each run")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=2, help="number of seeds, from the first on")
     parser.add_argument("-o", "--output", type=Path, default=HERE / "results.csv")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    rows: list[dict[str, object]] = []
-    for size in SIZES:
-        for seed in range(arguments.seeds):
-            network = train([int(part) for part in size.split("-")], seed)
-            for kind in KINDS:
-                for method, run in METHODS.items():
-                    trace, bound = run(*build(kind, network, seed), arguments.seconds)
-                    instance = {"kind": kind, "size": size, "seed": seed, "method": method, "limit": arguments.seconds}
-                    rows += [instance | {"seconds": s, "objective": v, "dual_bound": bound} for s, v in trace]
-                    print(kind, size, seed, method, len(trace), *trace[-1], bound, flush=True)
-                pd.DataFrame(rows).to_csv(arguments.output, index=False, float_format="%.6g")
+    rows = pd.read_csv(arguments.output).to_dict("records") if arguments.output.exists() else []
+    done = {(row["kind"], row["size"], row["seed"], row["method"]) for row in rows}
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    for size, seed, kind in product(arguments.sizes, seeds, arguments.kinds):
+        waiting = [method for method in compared(kind) if (kind, size, seed, method) not in done]
+        if not waiting:
+            continue
+        network = train(kind, [int(part) for part in size.split("-")], seed)
+        for method in waiting:
+            trace, bound = METHODS[method](*build(kind, network, seed), arguments.seconds)
+            instance = {"kind": kind, "size": size, "seed": seed, "method": method, "limit": arguments.seconds}
+            rows += [instance | {"seconds": s, "objective": v, "dual_bound": bound} for s, v in trace]
+            print(kind, size, seed, method, len(trace), *trace[-1], bound, flush=True)
+            pd.DataFrame(rows).to_csv(arguments.output, index=False, float_format="%.6g")
 
 
 if __name__ == "__main__":

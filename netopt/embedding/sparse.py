@@ -1,4 +1,4 @@
-"""Sparse surrogates of an embedded network: pruned for its domain, then reduced without changing it further."""
+"""Sparse surrogates of an embedded network: pruned for its domain, reduced without changing it further, corrected."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import PreactivationBounds
+from netopt.embedding.correction import slope_at, slope_over, with_slope
 from netopt.network.network import Network
 from netopt.pruning.apply import apply_mask, node_values
 from netopt.pruning.prune import prune
@@ -29,7 +30,7 @@ class SparseNetwork:
 
     Attributes
     ----------
-    network : pruned and reduced; same inputs and outputs as `dense`.
+    network : pruned, reduced and corrected; same inputs and outputs as `dense`.
     bounds : of `network` over its domain.
     dense : the network it stands for, over the same inputs.
     dense_bounds : of `dense` over the same domain.
@@ -64,7 +65,8 @@ def sparsify(
 
     Parameters
     ----------
-    center : a member of the domain at which the surrogate agrees with `network`; None takes the domain's centre.
+    center : a member of the domain at which the surrogate agrees with `network`, in value and slope; None takes the
+        domain's centre, and a slope that suits the whole domain.
     bounds : level of the surrogate's bounds, or bounds of the dense network computed before; the surrogate then gets
         bounds of level ``"crown"``.
     """
@@ -77,8 +79,13 @@ def sparsify(
     if not whole.network.relu_count:  # affine over the domain, as where all inputs are constants: nothing to gain
         return SparseNetwork(whole.network, whole.bounds, network, dense_bounds)
     found = prune(network, option.method, option.rate, domain=domain, bounds=dense_bounds)
-    pruned = found.network
-    if center is not None:
-        pruned = apply_mask(network, found.mask, node_values(network, center))
-    reduction = reduce_network(pruned, domain, tighten(pruned, domain, level))
-    return SparseNetwork(reduction.network, reduction.bounds, network, dense_bounds)
+    pruned = found.network if center is None else apply_mask(network, found.mask, node_values(network, center))
+    pruned_bounds = tighten(pruned, domain, level)
+    if center is None:
+        center = domain.center
+        slope = slope_over(network, pruned, domain, dense_bounds, pruned_bounds)
+    else:
+        slope = slope_at(network, pruned, center)
+    reduction = reduce_network(pruned, domain, pruned_bounds)
+    corrected, corrected_bounds = with_slope(reduction.network, reduction.bounds, domain, slope, center)
+    return SparseNetwork(corrected, corrected_bounds, network, dense_bounds)

@@ -34,6 +34,8 @@ _FRUITLESS_STARTS, _FRUITLESS = 3, 10
 _SMALL = 10.0
 #: Random moves between two descents, at least; at most one a decision. Few stay near the best point, many start anew.
 _LEAST_DISTURBANCE = 2
+#: Least share of the decisions' ranges, and of the binaries, that strays from the best point; at most all.
+_LEAST_STRAY = 0.05
 #: Share of the dense stage that goes on disturbing and descending; the solver needs the rest.
 _WANDERING_SHARE = 0.25
 #: Share of the decisions that local branching may change, and least number.
@@ -114,6 +116,7 @@ class Stages:
     def polish(self, found: Candidate, origin: str, stop: Callable[[], bool]) -> Candidate:
         """Return what integer moves and linear steps make of a point; everything better is offered."""
         self.offer(found, origin)
+        mixed = self.search.possible and self.evaluator.decisions.size > 0
         while not stop():
             before = found
             if self.search.possible:
@@ -122,6 +125,9 @@ class Stages:
             if self.evaluator.decisions.size or not found.feasible:
                 found = self.steps.improve(found, stop)
                 self.offer(found, f"{origin}, linear steps")
+            if mixed and not found.better_than(before):
+                found = self.steps.leap(found, stop)
+                self.offer(found, f"{origin}, leaps")
             if not found.better_than(before):
                 break
         return found
@@ -156,8 +162,12 @@ class Stages:
 
     def wander(self, stop: Callable[[], bool]) -> bool:
         """Disturb the best point and descend again; return whether there was anything to do."""
-        if self.best is None or not self.search.possible:
+        if self.best is None or not (self.search.possible or self.evaluator.decisions.size):
             return False
+        if self.evaluator.decisions.size:  # single moves of integers seldom go where continuous decisions stay
+            radius = _LEAST_STRAY ** self.generator.uniform()
+            self.polish(self.steps.stray(self.best, radius, self.generator), "strayed", stop)
+            return True
         most = max(_LEAST_DISTURBANCE, int(self.problem.linear.integral.sum()))
         strength = round(_LEAST_DISTURBANCE * (most / _LEAST_DISTURBANCE) ** self.generator.uniform())
         self.polish(self.search.disturb(self.best, strength), "local search", stop)

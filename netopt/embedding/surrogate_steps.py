@@ -2,7 +2,8 @@ r"""Linear programs around a point: completing it, mending it, and stepping alon
 
 At a point v the networks are ``f(w) ~ f(w(v)) + J (w - w(v))``. With that in place of the networks the model is linear;
 within a trust region its optimum is a step (successive linear programming), elastic rows make it one towards
-feasibility, and free integer columns make it a small mixed-integer program.
+feasibility, and free integer columns make it a small mixed-integer program. Leaps are steps with free integers of which
+only some may change.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ Solve = Callable[[MilpModel], FloatArray | None]
 #: Trust region, as a share of each decision's range: the first, and the least.
 _FIRST_RADIUS, _LEAST_RADIUS = 0.25, 1e-2
 _SHRINK, _GROW = 0.25, 2.0
+#: Leaps: share of each decision's range, and of the binaries that may change; at least so many. Seconds and gap of one.
+_FIRST_LEAP, _LEAST_LEAP, _LEAP_SHRINK, _LEAST_CHANGES = 0.4, 0.02, 0.4, 2
+_LEAP_SECONDS, _LEAP_GAP = 1.0, 1e-3
 
 
 class LinearSteps:
@@ -90,6 +94,47 @@ class LinearSteps:
             else:
                 radius *= _SHRINK
         return current
+
+    def leap(self, start: Candidate, stop: Callable[[], bool]) -> Candidate:
+        """Return a better point, some of its integers changed: shorter leaps where the true networks disagree."""
+        current, radius = start, _FIRST_LEAP
+        while current.feasible and radius >= _LEAST_LEAP and not stop():
+            found = self._leap(self._linearized(current.point, fixed_integers=False), current.point, radius)
+            if found is not None and found.better_than(current):
+                current = found
+            else:
+                radius *= _LEAP_SHRINK
+        return current
+
+    def stray(self, start: Candidate, radius: float, generator: np.random.Generator) -> Candidate:
+        """Return a random point near one, the point itself where none was found."""
+        model = self._model
+        decided = model.integral.copy()
+        decided[self.evaluator.decisions] = True
+        drawn = np.where(decided, generator.standard_normal(model.column_count) / self._span, 0.0)
+        found = self._leap(replace(model, objective=drawn, column_blocks=(), row_blocks=()), start.point, radius)
+        return start if found is None else found
+
+    def _leap(self, model: MilpModel, point: FloatArray, radius: float) -> Candidate | None:
+        """Return the optimum near a point: binaries in all, other decisions each."""
+        row, constant = decisions_row(model, point)
+        near = self._trusted(model, point, radius)
+        lower, upper = near.column_lower.copy(), near.column_upper.copy()
+        whole = np.flatnonzero(model.integral)
+        reach = np.maximum(1.0, np.floor(radius * self._span[whole]))
+        lower[whole] = np.maximum(lower[whole], point[whole] - reach)
+        upper[whole] = np.minimum(upper[whole], point[whole] + reach)
+        changes = max(_LEAST_CHANGES, round(radius * row.nnz))
+        near = replace(
+            near,
+            matrix=sparse.csr_array(sparse.vstack([near.matrix, row], format="csr")),
+            row_lower=np.append(near.row_lower, -np.inf),
+            row_upper=np.append(near.row_upper, changes - constant),
+            column_lower=lower,
+            column_upper=upper,
+        )
+        found = solve_linear(near, _LEAP_SECONDS, _LEAP_GAP)
+        return None if found is None else self.judge(found)
 
     def guess(self, point: FloatArray) -> FloatArray | None:
         """Return the optimum of the model with the networks linearised at a point, integers free."""
@@ -180,8 +225,8 @@ def decisions_row(model: MilpModel, point: FloatArray) -> tuple[sparse.csr_array
     return row, float(ones.sum())
 
 
-def solve_linear(model: MilpModel, limit: float) -> FloatArray | None:
-    """Return the optimum of a linear program by SciPy's HiGHS, in this process: a child costs more than such a program.
+def solve_linear(model: MilpModel, limit: float, gap: float = 0.0) -> FloatArray | None:
+    """Return the optimum of a small program by SciPy's HiGHS, in this process: a child costs more than such a program.
 
     A highspy of the user's in this process shares its threads with ours; SciPy's does not.
     """
@@ -189,8 +234,9 @@ def solve_linear(model: MilpModel, limit: float) -> FloatArray | None:
 
     answer = milp(
         -model.objective if model.maximize else model.objective,
+        integrality=model.integral.astype(np.int64),
         bounds=Bounds(model.column_lower, model.column_upper),
         constraints=LinearConstraint(model.matrix, model.row_lower, model.row_upper) if model.row_count else None,
-        options={"time_limit": limit},
+        options={"time_limit": limit, "mip_rel_gap": gap},
     )
     return None if answer.x is None else np.asarray(answer.x, dtype=np.float64)
