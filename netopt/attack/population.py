@@ -25,6 +25,8 @@ _KEPT = 64
 #: Lengths of the steps of a first climb, which crosses the domain, and of a child's, which stays nearby.
 _FIRST_STEPS = np.concatenate([np.full(4, 1.0), np.geomspace(0.5, 0.005, 45)])
 _STEPS = np.geomspace(0.2, 0.005, 40)
+#: The same of a climb from a point that is worth starting from, but need not be near a good one.
+_GIVEN_STEPS = np.geomspace(0.5, 0.005, 40)
 #: Where a step towards a vertex solves a program for each point, climbs take every so many of these steps.
 _SPARED = 4
 #: Share of a child's inputs that are drawn anew.
@@ -87,6 +89,10 @@ class Population:
         target = np.resize(order, self._batch)
         start = self._domain.sample(self._generator, self._batch)
         self._grow(start.astype(self._climber.kind), target, _FIRST_STEPS)
+
+    def climb(self, points: FloatArray, target: IntArray) -> None:
+        """Climb from given members (k, n) of the domain towards the disjuncts (k,)."""
+        self._grow(points.astype(self._climber.kind), target, _GIVEN_STEPS)
 
     def recombine(self) -> None:
         """Climb from points between two members, with some inputs drawn anew."""

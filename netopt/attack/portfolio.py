@@ -1,8 +1,9 @@
 """All primal heuristics on one problem, taking turns: what improves goes on, what does not rests.
 
-The points that bounds lead to come first. A turn is a round of restarts, some generations of a population of local
-maxima, a walk through linear regions from the best point, and linear programs over sampled regions. A population that
-stalls is left; the next one starts anew, every third from the best members of the two before it.
+A turn is some generations of a population of local maxima, a round of restarts, a walk through linear regions from the
+best point, and linear programs over sampled regions; the first one also climbs from the points that bounds lead to.
+Where a step solves a program, restarts come before the population. A population that stalls is left; the next one
+starts anew, every third from the best members of the two before it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,6 @@ _LEAST_GAIN = 1e-5
 _ELITE = 32
 #: Share of the time that one walk may take, and the least it gets, in seconds.
 _WALK_SHARE, _WALK_LEAST = 0.2, 0.5
-#: Points that bounds lead to which are walked from.
-_RELAXED = 3
 #: Sampled regions in a turn.
 _REGIONS = 2
 #: Most turns that what did not improve rests.
@@ -124,9 +123,9 @@ class _Portfolio:
     def __init__(self, search: RestartSearch) -> None:
         self._search, self._best = search, search.best
         base = search.domain.base if isinstance(search.domain, IntegerPoints) else search.domain
-        quick = isinstance(base, Box | L1Ball)
-        self._batch = min(search.most, _BATCH if quick else _FEW_POINTS)
-        self._generations = _GENERATIONS if quick else _FEW_GENERATIONS
+        self._quick = isinstance(base, Box | L1Ball)
+        self._batch = min(search.most, _BATCH if self._quick else _FEW_POINTS)
+        self._generations = _GENERATIONS if self._quick else _FEW_GENERATIONS
         self._island: Population | None = None
         self._archive: list[Population] = []
         self._idle = 0
@@ -138,13 +137,16 @@ class _Portfolio:
         number, idle, restarts = 0, 0, 0
         while not self._search.stopped() and (rounds is None or number < rounds):
             before = self._best.values.copy()
-            if self._restarts.due():
+            if self._quick:
+                self._evolve()
+            if self._restarts.due() and not self._search.stopped():
+                known = self._best.values.copy()
                 self._search.round(restarts)
-                self._restarts.note(self._improved(before))
+                self._restarts.note(self._improved(known))
                 restarts += 1
             if number == 0 and rounds != 1:
                 self._relaxed()
-            if number or rounds != 1:
+            if not self._quick and (number or rounds != 1):
                 self._evolve()
             self._walk()
             if self._sampling.due():
@@ -160,18 +162,20 @@ class _Portfolio:
         return bool((self._best.values > before + _LEAST_GAIN * (1.0 + np.abs(before))).any())
 
     def _relaxed(self) -> None:
-        """Walk from the points that bounds lead to, the best first."""
+        """Climb from the points that bounds lead to, and walk from the best of them."""
         search, objective = self._search, self._search.objective
         if search.stopped():
             return
-        points = relaxed_starts(search.network, search.domain, objective, self._walk_end())
-        values = objective.values(search.network, points)
-        self._best.update(points, values)
-        own = values[np.arange(len(points)), objective.owner]
-        for k in np.argsort(-own, kind="stable")[:_RELAXED]:
-            if search.stopped():
-                return
-            self._walk_from(points[k], int(objective.owner[k]))
+        starts = relaxed_starts(search.network, search.domain, objective, self._walk_end(), stopped=search.stopped)
+        island = self._population()
+        island.add(starts.points, starts.target)
+        best = np.argsort(-starts.values, kind="stable")[: self._batch]
+        island.climb(starts.points[best], starts.target[best])
+        if self._island is not None:
+            self._island.add(*island.elite(_ELITE))
+        points, target = island.elite(1)
+        if not search.stopped():
+            self._walk_from(search.domain.project(points.astype(np.float64))[0], int(target[0]))
 
     def _evolve(self) -> None:
         """Run some generations of the population, or of a new one."""

@@ -2,7 +2,8 @@
 
 Tong, Cai and Serra, *Optimization over trained neural networks: taking a relaxing walk*, CPAIOR 2024
 (arXiv 2401.03451). A restart fixes unstable neurons at random, the likelier the further the relaxation's output is from
-their ReLU, in the phase their pre-activation has there or, with the same probability, the other.
+their ReLU, in the phase their pre-activation has there or, with the same probability, the other. A walk before all
+others starts from the best of `relaxed_starts`: members near the relaxation's point, found long before a simplex ends.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from netopt.arrays import BoolArray, FloatArray
 from netopt.attack.ascent import Best
 from netopt.attack.objective import SlackBatch
+from netopt.attack.relaxed_start import relaxed_starts
 from netopt.attack.root_lp import RootLp
 from netopt.attack.walk import walk
 from netopt.bounds.preactivation import PreactivationBounds
@@ -71,23 +73,30 @@ def relaxing_walk(
     best = Best.empty(objective.disjuncts, domain.dimension) if best is None else best
     center = domain.center[None]
     best.update(center, objective.values(network, center))
+
+    def walk_from(point: FloatArray) -> None:
+        walk(
+            network,
+            domain,
+            objective,
+            disjunct,
+            point,
+            best=best,
+            stopped=stopped,
+            generator=generator,
+            deadline=deadline,
+        )
+
+    starts = relaxed_starts(network, domain, objective, deadline, bounds=bounds, stopped=stopped)
+    best.update(starts.points, objective.values(network, starts.points))
+    if not stopped():
+        walk_from(starts.points[starts.target == disjunct][0])
     root = RootLp(network, domain, objective, disjunct, bounds, stopped, deadline)
     walks = 0
     while not stopped():
         point = root.solve()
         if point is not None:
-            start = domain.project(point[None])[0]
-            walk(
-                network,
-                domain,
-                objective,
-                disjunct,
-                start,
-                best=best,
-                stopped=stopped,
-                generator=generator,
-                deadline=deadline,
-            )
+            walk_from(domain.project(point[None])[0])
             if walks == 0:
                 gaps, active = root.gaps, root.preactivations > 0.0
         elif walks == 0:

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from formulations.triangle import Triangle
 from netopt.arrays import FloatArray
 from netopt.attack.objective import SlackBatch
 from netopt.attack.portfolio import portfolio
+from netopt.attack.relaxed_start import relaxed_starts
 from netopt.bounds.rows import bound_rows
 from netopt.engines.engine import EngineResult, NetworkSolver
-from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.network.network import Network
 from netopt.problems.bracket import Bracket
@@ -160,24 +159,30 @@ class MaximumSearch:
         with heuristics, Polisher(self.run.halt, self.run.deadline, own) as polisher:
             if surrogate.exact:
                 relaxed = self._relax(bracket, bounds, goal, _CHEAP_SHARE)
-                if relaxed is not None:
-                    polisher.submit(incumbent, relaxed, dense_value(incumbent, relaxed), f"relaxation {IMPROVED}")
+                polisher.submit(incumbent, relaxed, dense_value(incumbent, relaxed), f"relaxation {IMPROVED}")
             Ladder(surrogate, self.settings, self.run, polisher).climb([incumbent])
             if surrogate.exact:
                 self._solve(bracket, bounds, goal)
             else:
                 polisher.settle(np.inf)
 
-    def _relax(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal, share: float) -> FloatArray | None:
-        """Solve the root's LP relaxation: a bound, and the point it is attained at."""
+    def _relax(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal, share: float) -> FloatArray:
+        """Come close to the root's LP relaxation by slopes: a bound, and the best of the points it leads to."""
         with self.run.stage("relaxation") as record:
-            engine = MilpEngine(self.settings.solver, Triangle())
             left = self.run.remaining
-            seconds = None if left is None else share * left
-            answer = self._run(engine, bracket, bounds, goal, "relaxation", seconds, None)
-            self._take(bracket, answer, "relaxation", record)
+            starts = relaxed_starts(
+                bracket.network,
+                self.domain,
+                SlackBatch.linear(self.sign * self.weights),
+                None if left is None else time.monotonic() + share * left,
+                bounds=bounds.tight(goal),
+                stopped=self.run.halt.is_set,
+            )
+            bracket.proved(float(starts.bound[0]), "slopes")
+            bracket.offer(starts.points, "relaxation")
+            record |= {"dual_bound": self.sign * float(starts.bound[0])}
         self._report("relaxation")
-        return answer.point
+        return np.asarray(starts.points[0])
 
     def _solve(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> None:
         with self.run.stage("solve") as record:
