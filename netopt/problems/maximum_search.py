@@ -26,10 +26,10 @@ from netopt.problems.proving import BROKEN, summary
 from netopt.problems.results import ABSOLUTE_GAP
 from netopt.problems.run import Progress, ProgressCallback, Run
 from netopt.problems.settings import Settings
-from netopt.problems.surrogate.incumbent import MaximumIncumbent, dense_value
+from netopt.problems.surrogate.incumbent import MaximumIncumbent
 from netopt.problems.surrogate.ladder import Ladder
 from netopt.problems.surrogate.options import Surrogate
-from netopt.problems.surrogate.polish import IMPROVED, Polisher
+from netopt.problems.surrogate.polish import Polisher
 from netopt.problems.surrogate.portfolio import Portfolio
 from netopt.solvers.result import Termination
 from netopt.specification.domain import Domain
@@ -154,12 +154,15 @@ class MaximumSearch:
             self._improved(bracket, self.run.current)
 
         incumbent = MaximumIncumbent(bracket, self.sign, lambda: bounds.tight(goal), improved)
+        if surrogate.exact:
+            relaxed = self._relax(bracket, bounds, goal, _CHEAP_SHARE)
+            # A moment alone: beside the rungs' solvers the heuristics get a part of the machine only.
+            self._climb(bracket, generator, _SECOND_CLIMB, rounds=4, start=relaxed)
+            if bracket.closed:
+                return
         own, spare = generator.spawn(2)
         heuristics = Portfolio([incumbent], self.run.deadline, spare) if surrogate.exact else nullcontext()
         with heuristics, Polisher(self.run.halt, self.run.deadline, own) as polisher:
-            if surrogate.exact:
-                relaxed = self._relax(bracket, bounds, goal, _CHEAP_SHARE)
-                polisher.submit(incumbent, relaxed, dense_value(incumbent, relaxed), f"relaxation {IMPROVED}")
             Ladder(surrogate, self.settings, self.run, polisher).climb([incumbent])
             if surrogate.exact:
                 self._solve(bracket, bounds, goal)
