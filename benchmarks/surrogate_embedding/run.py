@@ -107,8 +107,17 @@ def compared(kind: str) -> list[str]:
     return [name for name in METHODS if kind != "plant" or name != "swap search"]
 
 
+def cpu_seconds() -> float:
+    """Return the processor time of this process and of its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def main() -> None:
-    """Run every method on every instance and write one line an improvement."""
+    """Run every method on every instance and write one line an improvement.
+
+    `core_share` is the share of the core a run got: below 1 where the machine had other work.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
@@ -127,8 +136,11 @@ def main() -> None:
             continue
         network = train(kind, [int(part) for part in size.split("-")], seed)
         for method in waiting:
+            wall, cpu = time.monotonic(), cpu_seconds()
             trace, bound = METHODS[method](*build(kind, network, seed), arguments.seconds)
+            share = (cpu_seconds() - cpu) / (time.monotonic() - wall)
             instance = {"kind": kind, "size": size, "seed": seed, "method": method, "limit": arguments.seconds}
+            instance["core_share"] = round(share, 3)
             rows += [instance | {"seconds": s, "objective": v, "dual_bound": bound} for s, v in trace]
             print(kind, size, seed, method, len(trace), *trace[-1], bound, flush=True)
             pd.DataFrame(rows).to_csv(arguments.output, index=False, float_format="%.6g")

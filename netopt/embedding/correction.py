@@ -50,9 +50,9 @@ def with_slope(
     network: Network, bounds: PreactivationBounds, domain: Box, slope: FloatArray, center: FloatArray
 ) -> tuple[Network, PreactivationBounds]:
     """Return ``network(w) + slope (w - center)`` and its bounds; the network itself where the slope is not finite."""
-    constant = -slope @ center
-    if not (np.isfinite(slope).all() and np.isfinite(constant).all()):
+    if not np.isfinite(slope).all():
         return network, bounds
+    constant = -slope @ center
     head = Affine(_HEAD, (network.output, INPUT), (identity(network.output_size), structured(slope)), constant)
     corrected = Network((*network.nodes, head), _HEAD, network.inputs, network.outputs)
     return corrected, bounds_for(corrected, domain, bounds)
