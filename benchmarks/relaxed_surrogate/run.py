@@ -24,6 +24,7 @@ from netopt.engines.milp import MilpEngine, solve_slack_model
 from netopt.engines.objective import SlackObjective
 from netopt.engines.relaxed import RelaxedEngine
 from netopt.engines.relaxed_model import RelaxedModel
+from netopt.engines.relaxed_rungs import Slack
 from netopt.network.load import load_network
 from netopt.network.network import Network
 from netopt.problems.proving import BOUND_LIMIT
@@ -112,7 +113,7 @@ def _methods(
     engines = {
         "lp": MilpEngine(solver, Triangle()),
         "dense": MilpEngine(solver, BigM()),
-        "engine 0.3, 1 refinement": RelaxedEngine(solver, BigM(), rate=0.3, refinements=1),
+        "engine 0.3, 1 refinement": RelaxedEngine(solver, BigM(), (Slack(0.3, refinements=1),)),
     }
     for label, engine in engines.items():
         begun = time.process_time()

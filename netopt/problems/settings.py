@@ -93,7 +93,10 @@ class Settings:
     def engine(self) -> NetworkSolver:
         """The engine that proves and searches."""
         if isinstance(self.surrogate, RelaxedSurrogate):
-            return RelaxedEngine(self.solver, self.formulation, rate=self.surrogate.rate)
+            rate = self.surrogate.rate
+            if rate is None:
+                return RelaxedEngine(self.solver, self.formulation)
+            return RelaxedEngine.at_rate(self.solver, self.formulation, rate)
         return MilpEngine(self.solver, self.formulation)
 
     @property

@@ -82,7 +82,7 @@ def verify(
         in the background.
     prune : search pruned networks for points of the dense one: ``"METHOD:RATE"`` one of them alone (no proof but by
         bounds of the dense network), ``"ladder"`` several and then the dense network itself; ``"relaxed"`` proves with
-        a relaxation that keeps a fraction of the weights. A `Surrogate` has more options.
+        relaxations of it, refined until they suffice. A `Surrogate` has more options.
 
     Returns
     -------

@@ -19,7 +19,10 @@ from netopt.bounds.compute import compute_bounds
 from netopt.engines.milp import MilpEngine, solve_slack_model
 from netopt.engines.objective import SlackObjective
 from netopt.engines.relaxed import RelaxedEngine
+from netopt.engines.relaxed_climb import Climb
 from netopt.engines.relaxed_model import RelaxedModel
+from netopt.engines.relaxed_rungs import Lines, Rung, Slack, Transferred
+from netopt.engines.transfer import TransferEngine
 from netopt.errors import InvalidOptionError
 from netopt.network.build import from_weights
 from netopt.network.network import Network
@@ -78,7 +81,8 @@ def test_a_relaxed_bound_is_never_below_the_maximum_and_the_ladder_ends_at_it(
     assert relaxed_bound(network_of.network, domain, objective, rate, deep) >= expected - tolerance
 
     bounds = compute_bounds(network_of.network, domain)
-    engine = RelaxedEngine(Highs(), BigM(), rate=None if rate == 1.0 else rate, deep=deep > 0.0, ties=4, refinements=1)
+    slack = Slack(min(rate, 0.9), deep=deep > 0.0, ties=4, refinements=1)
+    engine = RelaxedEngine(Highs(), BigM(), (Lines(), Transferred(0.5), slack))
     answer = engine.maximize(network_of.network, domain, objective, bounds, TIGHT)
     assert answer.termination is Termination.OPTIMAL
     assert answer.dual_bound == pytest.approx(expected, abs=tolerance)
@@ -131,7 +135,7 @@ def test_a_sparse_proof_ends_the_call_early() -> None:
     bounds = compute_bounds(network, box)
     limit = relaxed_bound(network, box, objective, 0.5, 0.0) + 1e-3
     heard: list[float] = []
-    answer = RelaxedEngine(Highs(), BigM(), rate=0.5, ties=8).maximize(
+    answer = RelaxedEngine(Highs(), BigM(), (Slack(0.5, ties=8),)).maximize(
         network, box, objective, bounds, SolverParameters(bound_limit=limit), on_bound=heard.append
     )
     assert answer.termination is Termination.BOUND_LIMIT
@@ -146,13 +150,14 @@ def test_a_start_that_a_relaxation_proves_optimal_is_the_answer() -> None:
     box = Box(-np.ones(2), np.ones(2))
     objective = SlackObjective.linear(np.ones(1))
     best = np.ones(2)
-    answer = RelaxedEngine(Highs(), BigM(), rate=0.5, ties=1).maximize(
+    answer = RelaxedEngine(Highs(), BigM(), (Slack(0.5, ties=1),)).maximize(
         network, box, objective, compute_bounds(network, box), SolverParameters(), start=best
     )
     assert answer.termination is Termination.OPTIMAL
     assert answer.name.endswith("on a relaxed model")
     assert answer.dual_bound == pytest.approx(4.5, abs=1e-6)
-    assert answer.point is best
+    assert answer.point is not None
+    assert answer.point.tolist() == best.tolist()
 
 
 @pytest.mark.parametrize("name", EXACT_LINEAR)
@@ -170,7 +175,92 @@ def test_every_formulation_takes_relaxed_layers(name: str) -> None:
     assert bound >= optimum - 1e-6
 
 
-def test_an_interrupt_ends_the_call_with_the_bound_so_far() -> None:
+@given(seed=st.integers(0, 10**6), ball=st.booleans(), mixed=st.booleans(), scale=st.sampled_from([1e-2, 1.0, 1e2]))
+@settings(max_examples=25)
+def test_splitting_alone_is_never_below_the_maximum(seed: int, ball: bool, mixed: bool, scale: float) -> None:
+    generator = np.random.default_rng(seed)
+    perceptron_ = random_perceptron(generator, [2, 3, 3, 2], scale)
+    lower = generator.integers(-4, 3, size=2) / 2.0
+    upper = lower + generator.integers(0, 5, size=2) / 2.0
+    rows = int(generator.integers(1, 3))
+    about_inputs = sparse.csr_array(generator.integers(-2, 3, size=(rows, 2)) / 2.0) if mixed else None
+    matrix = generator.integers(-4, 5, size=(rows, 2)) / 2.0
+    objective = SlackObjective.normalised(Conjunction(matrix, generator.integers(-6, 7, size=rows) / 2.0, about_inputs))
+    middle = (lower + upper) / 2.0
+    domain = L1Ball(middle, 0.75, lower, upper) if ball else Box(lower, upper)
+    l1 = (middle, 0.75) if ball else None
+    expected = largest_slack(perceptron_, objective.conjunction, objective.norm, lower, upper, l1=l1)
+    bounds, heard = compute_bounds(perceptron_.network, domain), []
+    for limit in (None, expected + 0.3 * max(1.0, abs(expected)), expected - 1.0):
+        parameters = SolverParameters(bound_limit=limit)
+        climb = Climb(
+            Highs(), BigM(), perceptron_.network, domain, objective, bounds, parameters, None, heard.append, None
+        )
+        Lines().climb(climb)
+        assert expected - 1e-9 * max(1.0, abs(expected)) <= climb.dual == heard[-1]
+        assert climb.value <= expected + 1e-7 * max(1.0, abs(expected))
+        if climb.ended() is Termination.BOUND_LIMIT:
+            assert limit is not None
+            assert climb.dual <= limit
+        if limit is not None and limit < expected:
+            assert climb.ended() is not Termination.BOUND_LIMIT
+
+
+def test_splitting_proves_what_crown_leaves_open() -> None:
+    network = perceptron(4, (12, 8, 6, 1))
+    box = Box(-0.5 * np.ones(12), 0.5 * np.ones(12))
+    objective = SlackObjective.linear(np.ones(1))
+    bounds = compute_bounds(network, box)
+    optimum = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, TIGHT).dual_bound
+    limit = optimum + 1e-3
+    assert bounds.output_upper[0] > optimum + 0.1
+    heard: list[float] = []
+    answer = RelaxedEngine(Highs(), BigM()).maximize(
+        network, box, objective, bounds, SolverParameters(bound_limit=limit), on_bound=heard.append
+    )
+    assert answer.termination is Termination.BOUND_LIMIT
+    assert answer.name == "ReLU splitting"
+    assert optimum - 1e-6 <= answer.dual_bound <= limit
+    assert heard == sorted(heard, reverse=True)
+    assert heard[-1] == answer.dual_bound
+
+
+def test_a_point_that_is_good_enough_ends_the_call() -> None:
+    network = perceptron(4, (12, 8, 6, 1))
+    box = Box(-0.5 * np.ones(12), 0.5 * np.ones(12))
+    objective = SlackObjective.linear(np.ones(1))
+    points: list[np.ndarray] = []
+    answer = RelaxedEngine(Highs(), BigM()).maximize(
+        network,
+        box,
+        objective,
+        compute_bounds(network, box),
+        SolverParameters(objective_limit=float(network.forward(np.zeros(12))[0])),
+        on_point=points.append,
+    )
+    assert answer.termination is Termination.OBJECTIVE_LIMIT
+    assert answer.point is points[-1]
+    assert answer.primal_bound == network.forward(points[-1])[0]
+
+
+def test_a_transferred_proof_names_the_sparse_network() -> None:
+    network = perceptron(4, (12, 8, 6, 1))
+    box = Box(-0.5 * np.ones(12), 0.5 * np.ones(12))
+    objective = SlackObjective.linear(np.ones(1))
+    bounds = compute_bounds(network, box)
+    dense = MilpEngine(Highs(), BigM())
+    optimum = dense.maximize(network, box, objective, bounds, TIGHT).dual_bound
+    sparse_bound = TransferEngine(dense, rate=0.1).maximize(network, box, objective, bounds, TIGHT).dual_bound
+    answer = RelaxedEngine(Highs(), BigM(), (Transferred(0.1),)).maximize(
+        network, box, objective, bounds, SolverParameters(bound_limit=sparse_bound + 1e-3)
+    )
+    assert answer.termination is Termination.BOUND_LIMIT
+    assert "on domain-aware:0.1 plus difference" in answer.name
+    assert optimum - 1e-6 <= answer.dual_bound <= sparse_bound + 1e-3
+
+
+@pytest.mark.parametrize("rung", [Lines(), Slack(0.15), Transferred(0.15)])
+def test_an_interrupt_ends_the_call_with_the_bound_so_far(rung: Rung) -> None:
     network = perceptron(9, (40, 30, 30, 1))
     box = Box(-np.ones(40), np.ones(40))
     halt = threading.Event()
@@ -179,7 +269,7 @@ def test_an_interrupt_ends_the_call_with_the_bound_so_far() -> None:
     def proved(_bound: float) -> None:
         halt.set()
 
-    answer = RelaxedEngine(Highs(), BigM()).maximize(
+    answer = RelaxedEngine(Highs(), BigM(), (rung,)).maximize(
         network,
         box,
         SlackObjective.linear(np.ones(1)),
@@ -197,6 +287,8 @@ def test_an_interrupt_ends_the_call_with_the_bound_so_far() -> None:
 
 def test_bad_options_are_refused() -> None:
     with pytest.raises(InvalidOptionError, match="rate is 1"):
-        RelaxedEngine(Highs(), BigM(), rate=1.0)
+        RelaxedEngine.at_rate(Highs(), BigM(), 1.0)
     with pytest.raises(InvalidOptionError, match="ties is -1"):
-        RelaxedEngine(Highs(), BigM(), ties=-1)
+        Slack(0.5, ties=-1)
+    with pytest.raises(InvalidOptionError, match=r"rate is -0\.1"):
+        Transferred(-0.1)

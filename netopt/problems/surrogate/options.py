@@ -83,11 +83,11 @@ class Surrogate:
 
 @dataclass(frozen=True, slots=True)
 class RelaxedSurrogate:
-    """A relaxation that keeps a fraction of the weights: its bounds hold for the dense network.
+    """Relaxations whose bounds hold for the dense network: ReLUs as lines, split until it suffices; then the network.
 
     Attributes
     ----------
-    rate : fraction of the weights relaxed, in [0, 1); None for the engine's own.
+    rate : fraction of the weights that a sparse model between the two leaves out, in [0, 1); None for no such model.
     """
 
     rate: float | None = None

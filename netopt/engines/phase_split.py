@@ -1,0 +1,110 @@
+"""Proofs by splitting ReLUs: a relaxed network in which every ReLU is two lines, made exact neuron by neuron.
+
+Branch and bound over `netopt.bounds.phases`: no model, no solver, a batch of parts at once, the loosest first, so that
+their largest bound is a dual bound at any time. The neuron whose line adds most to a part's bound is split next (after
+Bunel, Lu, Turkaslan, Torr, Kohli, Kumar, *Branch and bound for piecewise linear neural network verification*, JMLR
+2020).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from netopt.arrays import FloatArray, IntArray
+from netopt.bounds.phases import Parts, PhaseBounds
+
+#: Steps on the slopes and multipliers of the whole domain, and of a part.
+_FIRST_STEPS, _STEPS = 20, 10
+#: Most parts bounded at once, and bytes that the open parts may take.
+_BATCH, _OPEN_BYTES = 256, 2**28
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Parts that are not proved yet, their bounds and what to split."""
+
+    parts: Parts
+    upper: FloatArray
+    looseness: FloatArray
+
+    def take(self, which: IntArray | slice) -> _Block:
+        return _Block(self.parts.take(which), self.upper[which], self.looseness[which])
+
+    def then(self, other: _Block) -> _Block:
+        return _Block(
+            self.parts.then(other.parts),
+            np.concatenate([self.upper, other.upper]),
+            np.concatenate([self.looseness, other.looseness]),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class PhaseSplit:
+    """One search.
+
+    Attributes
+    ----------
+    bounds : of the row over parts.
+    enough : returns the bound that suffices; it may rise.
+    should_stop : asked between steps.
+    on_bound, on_points : told of every better bound, and of members (k, n) of the domain.
+    upper : smallest proven bound so far.
+    parts : number of parts bounded.
+    """
+
+    bounds: PhaseBounds
+    enough: Callable[[], float]
+    should_stop: Callable[[], bool]
+    on_bound: Callable[[float], None]
+    on_points: Callable[[FloatArray], None]
+    upper: float = np.inf
+    parts: int = 0
+    _closed: float = -np.inf
+    _waiting: list[tuple[float, int, _Block]] = field(default_factory=list)
+    _count: int = 0
+    _number: itertools.count[int] = field(default_factory=itertools.count)
+
+    def run(self) -> None:
+        """Split until the bound is at most what suffices, or as far as it goes."""
+        whole = self.bounds.whole()
+        most, batch = _OPEN_BYTES // (32 * max(whole.phase.size, 1)), min(_BATCH, self.bounds.batch)
+        self._bound(whole, _FIRST_STEPS, np.full(1, np.inf))
+        while self._waiting and self._count <= most and not self.should_stop():
+            block = self._pop(batch)
+            if np.isneginf(block.looseness.max(axis=1, initial=-np.inf)).any():
+                return  # nothing is left to split in a part that is open
+            halves = block.parts.halves(block.looseness.argmax(axis=1))
+            self._bound(halves, _STEPS, np.tile(block.upper, 2))
+
+    def _pop(self, batch: int) -> _Block:
+        """Take about the `batch` loosest parts."""
+        _, _, block = heapq.heappop(self._waiting)
+        while self._waiting and block.upper.size + self._waiting[0][2].upper.size <= batch:
+            block = block.then(heapq.heappop(self._waiting)[2])
+        self._count -= block.upper.size
+        return block
+
+    def _bound(self, parts: Parts, steps: int, known: FloatArray) -> None:
+        """Bound parts (halves of parts with the bounds `known`), keep the open ones, note the largest bound of all."""
+        answer = self.bounds.bound(parts, steps, self.enough(), self.should_stop)
+        self.parts += parts.count
+        self.on_points(answer.points)
+        upper = np.minimum(answer.upper, known)
+        proved = upper <= self.enough()
+        self._closed = max(self._closed, float(upper[proved].max(initial=-np.inf)))
+        left = np.flatnonzero(~proved)
+        order = left[np.argsort(-upper[left])]
+        block = _Block(parts, upper, answer.looseness)
+        for half in (order[: (order.size + 1) // 2], order[(order.size + 1) // 2 :]):
+            if half.size:
+                heapq.heappush(self._waiting, (-upper[half[0]], next(self._number), block.take(half)))
+        self._count += order.size
+        largest = max(self._closed, -self._waiting[0][0] if self._waiting else -np.inf)
+        if largest < self.upper:
+            self.upper = largest
+            self.on_bound(largest)
