@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from netopt.embedding.adapter import ModelAdapter, adapt
 from netopt.embedding.extraction import Extraction
 from netopt.embedding.prediction import PredictorConstraint
 from netopt.embedding.sparse import SparseOption, parse_sparse
+from netopt.embedding.surrogate_clock import Clock
 from netopt.embedding.surrogate_problem import EmbeddedProblem, check_predictions, read_problem
 from netopt.embedding.surrogate_solution import SurrogateSolution
-from netopt.embedding.surrogate_stages import Clock, Stages, run_stages
+from netopt.embedding.surrogate_stages import Stages, run_stages
 from netopt.embedding.surrogate_writing import write_problem
 from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError
 from netopt.problems.results import ABSOLUTE_GAP, MaximizationStatus
@@ -46,10 +48,11 @@ def solve_with_surrogate(
 
     The model is read once, and solved apart from its library. Points of the model without networks are completed by
     forward passes and improved by flips and swaps of the integer decisions, judged on the dense networks in batches,
-    and by linear programs along the networks' slopes. The model with sparse networks is solved; each of its incumbents
-    has its decisions fixed, the dense networks evaluated, and what they make infeasible repaired or rejected. Local
-    branching searches the sparse model near the best point. At last the dense model is solved from the best point, so
-    that given time the answer is exact.
+    and by linear and small mixed-integer programs along the networks' slopes. The model with sparse networks, which
+    agree with the dense ones at the best point in value and slope, is solved; each of its incumbents has its decisions
+    fixed, the dense networks evaluated, and what they make infeasible repaired or rejected. Local branching searches
+    the sparse model near the best point. At last the dense model is solved from the best point, so that given time the
+    answer is exact.
 
     Parameters
     ----------
@@ -58,11 +61,12 @@ def solve_with_surrogate(
     predictions : what `add_predictor_constr` returned for this model. Networks left out stay rows as they are. One that
         was embedded with a surrogate counts as the dense network it stands for.
     surrogate : ``METHOD:RATE``, or several, tried one after the other.
-    solver : a name (`netopt.get_solver`) or a `MilpSolver`; it runs in child processes.
+    solver : a name (`netopt.get_solver`) or a `MilpSolver`; it runs in child processes. A `ChildSolver` is used as it
+        is and stays open, which saves several calls the start of a process each.
     time_limit : seconds for the whole call; None is no limit.
     relative_gap : gap at which the dense model counts as solved.
     threads, seed : of every solve.
-    memory_limit : resident bytes of each child process.
+    memory_limit : resident bytes of each child process; that of a `ChildSolver` that is given counts instead.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def solve_with_surrogate(
     adapter = adapt(model)
     clock = Clock(began, began + (math.inf if time_limit is None else time_limit))
     parameters = SolverParameters(threads=threads, seed=seed, relative_gap=relative_gap)
-    with ChildSolver(chosen, memory_limit) as child:  # it starts while the model is read
+    with _child(chosen, memory_limit) as child:  # it starts while the model is read
         extraction, problem = read_problem(adapter, given)
         stages = Stages(problem, write_problem(problem), child, parameters, clock)
         result = run_stages(stages, options, _HORIZON if time_limit is None else time_limit)
@@ -124,11 +128,16 @@ def _check_limits(time_limit: float | None, relative_gap: float) -> None:
             raise InvalidOptionError(f"{name} is {value}; it must be finite and at least 0")
 
 
+def _child(solver: MilpSolver, memory_limit: float | None) -> AbstractContextManager[ChildSolver]:
+    """Return the solver in child processes: the user's own stays open."""
+    return nullcontext(solver) if isinstance(solver, ChildSolver) else ChildSolver(solver, memory_limit)
+
+
 def _usable(solver: MilpSolver) -> MilpSolver:
     availability = solver.availability()
     if not availability.usable:
         raise SolverUnavailableError(availability.reason)
-    return solver.inner if isinstance(solver, ChildSolver) else solver
+    return solver
 
 
 def _load(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +13,7 @@ from formulations.milp import MilpModel
 from netopt.arrays import FloatArray
 from netopt.embedding.sparse import SparseOption
 from netopt.embedding.surrogate_candidate import Candidate
+from netopt.embedding.surrogate_clock import Clock
 from netopt.embedding.surrogate_evaluation import Evaluator
 from netopt.embedding.surrogate_moves import LocalSearch
 from netopt.embedding.surrogate_problem import EmbeddedProblem
@@ -36,34 +36,14 @@ _SMALL = 10.0
 _LEAST_DISTURBANCE = 2
 #: Least share of the decisions' ranges, and of the binaries, that strays from the best point; at most all.
 _LEAST_STRAY = 0.05
+#: Relative difference of two worths below which a disturbed point has led back.
+_SAME = 1e-7
 #: Share of the dense stage that goes on disturbing and descending; the solver needs the rest.
 _WANDERING_SHARE = 0.25
 #: Share of the decisions that local branching may change, and least number.
 _BRANCHING_REACH, _BRANCHING_LEAST = 0.1, 4
 #: Repairs on the dense model with fixed integers: share of the time that is left, and at most so many a stage.
 _REPAIR_SHARE, _REPAIRS = 0.05, 3
-
-
-@dataclass(slots=True, eq=False)
-class Clock:
-    """When the call began and when it must end."""
-
-    began: float
-    deadline: float
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the call began."""
-        return time.monotonic() - self.began
-
-    @property
-    def left(self) -> float:
-        """Seconds left, infinite without a limit."""
-        return max(0.0, self.deadline - time.monotonic())
-
-    def over(self) -> bool:
-        """Whether the time is up."""
-        return self.left <= 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -125,12 +105,21 @@ class Stages:
             if self.evaluator.decisions.size or not found.feasible:
                 found = self.steps.improve(found, stop)
                 self.offer(found, f"{origin}, linear steps")
+            if self._returned(found):
+                break
             if mixed and not found.better_than(before):
                 found = self.steps.leap(found, stop)
                 self.offer(found, f"{origin}, leaps")
             if not found.better_than(before):
                 break
         return found
+
+    def _returned(self, found: Candidate) -> bool:
+        """Return whether a point is as good as the best one without being it: most likely that one again."""
+        best = self.best
+        if best is None or found is best or not (found.feasible and best.feasible):
+            return False
+        return abs(found.worth - best.worth) <= _SAME * max(1.0, abs(best.worth))
 
     def starts(self, until: float) -> None:
         """Find points from the model without its networks, and improve them."""

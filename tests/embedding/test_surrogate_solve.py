@@ -1,5 +1,6 @@
 """Models with networks and integer decisions, solved by way of sparse networks, against brute force and vendors."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -11,6 +12,8 @@ from netopt.embedding import DataHull, add_argmax_constr, add_predictor_constr, 
 from netopt.errors import InputError, InvalidOptionError
 from netopt.network.build import from_weights
 from netopt.network.network import Network
+from netopt.solvers.child import ChildSolver
+from netopt.solvers.highs import Highs
 
 ABSOLUTE = from_weights([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
 ALL = np.array(list(product([0.0, 1.0], repeat=7)))
@@ -22,6 +25,13 @@ def library(request: pytest.FixtureRequest) -> Library:
     return LIBRARIES[request.param]()
 
 
+@pytest.fixture(scope="module")
+def solve():
+    """`solve_with_surrogate` with one child process for all tests."""
+    with ChildSolver(Highs()) as child:
+        yield partial(solve_with_surrogate, solver=child)
+
+
 def network_of(seed: int, sizes: tuple[int, ...]) -> Network:
     return random_perceptron(np.random.default_rng(seed), list(sizes)).network
 
@@ -31,13 +41,13 @@ def most(library: Library, x, count: int) -> None:
 
 
 @pytest.mark.parametrize(("seed", "maximize"), [(0, True), (1, False)])
-def test_no_choice_is_better(library, seed, maximize) -> None:
+def test_no_choice_is_better(library, solve, seed, maximize) -> None:
     network = network_of(seed, (7, 8, 6, 1))
     x = library.variables([0.0] * 7, [1.0] * 7, integer=True)
     most(library, x, 3)
     prediction = add_predictor_constr(library.model, network, x)
     library.aim(2.0 * prediction.output[0] - 0.5 * x[0] + 1.0, maximize)
-    solution = solve_with_surrogate(library.model, prediction, time_limit=LIMIT)
+    solution = solve(library.model, prediction, time_limit=LIMIT)
     allowed = ALL[ALL.sum(axis=1) <= 3]
     worth = 2.0 * network.forward(allowed)[:, 0] - 0.5 * allowed[:, 0] + 1.0
     best = worth.max() if maximize else worth.min()
@@ -64,7 +74,7 @@ def check_loaded(library, prediction, chosen, network) -> None:
     assert prediction.get_error().max() <= 1e-6
 
 
-def test_mixed_decisions_match_the_vendors_own_solve(library) -> None:
+def test_mixed_decisions_match_the_vendors_own_solve(library, solve) -> None:
     network = network_of(5, (4, 6, 5, 2))
     x = library.variables([0.0, 0.0], [3.0, 1.0], integer=True)
     u = library.variables([-1.0, 0.0], [1.0, 2.0])
@@ -75,7 +85,7 @@ def test_mixed_decisions_match_the_vendors_own_solve(library) -> None:
     library.constrain(profit - prediction.output[0] + 0.3 * x[0], 0.0)
     library.constrain(prediction.output[1], 1.0)
     library.aim(profit - 0.1 * u[1])
-    solution = solve_with_surrogate(library.model, prediction, surrogate=("magnitude:0.7", "random:0.5"))
+    solution = solve(library.model, prediction, surrogate=("magnitude:0.7", "random:0.5"))
     assert solution.status.value == "optimal"
     point = [solution.value(v) for v in (x[0], u[0], x[1], u[1])]
     answer = network.forward(point)
@@ -85,7 +95,7 @@ def test_mixed_decisions_match_the_vendors_own_solve(library) -> None:
     assert solution.objective == pytest.approx(library.maximize(profit - 0.1 * u[1]), abs=1e-3)
 
 
-def test_what_dense_outputs_forbid_is_repaired_or_rejected(library) -> None:
+def test_what_dense_outputs_forbid_is_repaired_or_rejected(library, solve) -> None:
     """The best sparse choices break a limit on the dense output; most starts do, too."""
     network = network_of(3, (7, 8, 6, 2))
     answers = network.forward(ALL)
@@ -94,19 +104,19 @@ def test_what_dense_outputs_forbid_is_repaired_or_rejected(library) -> None:
     prediction = add_predictor_constr(library.model, network, x)
     library.constrain(prediction.output[1], float(limit))
     library.aim(prediction.output[0])
-    solution = solve_with_surrogate(library.model, prediction, surrogate="magnitude:0.9", time_limit=LIMIT)
+    solution = solve(library.model, prediction, surrogate="magnitude:0.9", time_limit=LIMIT)
     allowed = answers[:, 1] <= limit + 1e-7
     assert solution.objective == pytest.approx(answers[allowed, 0].max(), abs=1e-6)
     assert solution.status.value == "optimal"
 
 
-def test_a_model_without_a_point_is_infeasible(library) -> None:
+def test_a_model_without_a_point_is_infeasible(library, solve) -> None:
     network = network_of(4, (7, 5, 1))
     x = library.variables([0.0] * 7, [1.0] * 7, integer=True)
     prediction = add_predictor_constr(library.model, network, x)
     library.constrain(prediction.output[0], float(network.forward(ALL).min()) - 0.01)
     library.aim(x[0])
-    solution = solve_with_surrogate(library.model, prediction, time_limit=LIMIT)
+    solution = solve(library.model, prediction, time_limit=LIMIT)
     assert solution.status.value == "infeasible"
     assert solution.objective is None
     assert solution.values is None
@@ -114,7 +124,7 @@ def test_a_model_without_a_point_is_infeasible(library) -> None:
         solution.value(x[0])
 
 
-def test_networks_that_follow_each_other_and_classes(library) -> None:
+def test_networks_that_follow_each_other_and_classes(library, solve) -> None:
     first, second = network_of(10, (4, 5, 2)), network_of(11, (3, 4, 2))
     x = library.variables([0.0] * 4, [1.0] * 4, integer=True)
     inner = add_predictor_constr(library.model, first, x)
@@ -126,12 +136,12 @@ def test_networks_that_follow_each_other_and_classes(library) -> None:
     winner = int(wins.sum() <= 8)  # the rarer class
     add_argmax_constr(outer, winner, margin=1e-3)
     library.aim(outer.output[0] + outer.output[1])
-    solution = solve_with_surrogate(library.model, [inner, outer], time_limit=LIMIT)
+    solution = solve(library.model, [inner, outer], time_limit=LIMIT)
     good = after[:, winner] >= after[:, 1 - winner] + 1e-3
     assert solution.objective == pytest.approx(after[good].sum(axis=1).max(), abs=1e-6)
 
 
-def test_a_surrogate_in_the_model_is_not_what_the_answer_is_about(library) -> None:
+def test_a_surrogate_in_the_model_is_not_what_the_answer_is_about(library, solve) -> None:
     network = network_of(6, (7, 8, 6, 1))
     x = library.variables([0.0] * 7, [1.0] * 7, integer=True)
     most(library, x, 4)
@@ -139,7 +149,7 @@ def test_a_surrogate_in_the_model_is_not_what_the_answer_is_about(library) -> No
     library.aim(prediction.output[0])
     allowed = ALL[ALL.sum(axis=1) <= 4]
     best = network.forward(allowed).max()
-    solution = solve_with_surrogate(library.model, prediction, time_limit=LIMIT)
+    solution = solve(library.model, prediction, time_limit=LIMIT)
     assert solution.objective == pytest.approx(best, abs=1e-9)
     library.reopen()
     held = library.maximize(prediction.output[0])
@@ -149,7 +159,7 @@ def test_a_surrogate_in_the_model_is_not_what_the_answer_is_about(library) -> No
     assert true <= best + 1e-9
 
 
-def test_trust_regions_and_rows_of_inputs(library) -> None:
+def test_trust_regions_and_rows_of_inputs(library, solve) -> None:
     runs = np.random.default_rng(2).uniform(size=(6, 2))
     x = [library.variables([0.0, 0.0], [1.0, 1.0]) for _ in range(2)]
     network = network_of(8, (2, 5, 1))
@@ -159,7 +169,7 @@ def test_trust_regions_and_rows_of_inputs(library) -> None:
     library.constrain(prediction.output[0, 0] - 2.0 * choice, 5.0)
     goal = prediction.output[0, 0] + prediction.output[1, 0] - 0.2 * choice
     library.aim(goal)
-    solution = solve_with_surrogate(library.model, prediction, time_limit=LIMIT)
+    solution = solve(library.model, prediction, time_limit=LIMIT)
     library.reopen()
     assert solution.objective == pytest.approx(library.maximize(goal), abs=1e-3)
 
