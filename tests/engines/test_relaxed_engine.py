@@ -103,6 +103,12 @@ def test_bounds_hold_for_networks_of_every_shape(name: str, deep: float) -> None
         assert dense.termination is Termination.OPTIMAL
         for rate in (0.4, 1.0):
             assert relaxed_bound(network, domain, objective, rate, deep) >= dense.dual_bound - 1e-6
+        below = SolverParameters(bound_limit=dense.dual_bound - 1e-4, node_limit=2000)
+        climb = Climb(Highs(), BigM(), network, domain, objective, bounds, below, None, None, None)
+        Lines().climb(climb)
+        assert climb.ended() is not Termination.BOUND_LIMIT
+        assert climb.dual >= dense.dual_bound - 1e-6
+        assert climb.value <= dense.dual_bound + 1e-6
 
 
 def test_ties_and_rows_put_back_tighten_the_bound_to_the_dense_one() -> None:
