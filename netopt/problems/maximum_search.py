@@ -42,6 +42,8 @@ _SMALL = 300
 _RELAXATION_SHARE = 0.3
 #: The same as the first rung of a ladder.
 _CHEAP_SHARE = 0.1
+#: Share of the time left, and most seconds, that heuristics get alone before the dense network of a ladder is solved.
+_HEURISTICS_SHARE, _HEURISTICS_SECONDS = 0.6, 120.0
 #: Members of the domain that are tried first.
 _SAMPLES = 256
 
@@ -165,9 +167,17 @@ class MaximumSearch:
         with heuristics, Polisher(self.run.halt, self.run.deadline, own) as polisher:
             Ladder(surrogate, self.settings, self.run, polisher).climb([incumbent])
             if surrogate.exact:
+                if bounds.quick(goal).unstable_count > _SMALL:
+                    self._leave_to_heuristics()
                 self._solve(bracket, bounds, goal)
             else:
                 polisher.settle(np.inf)
+
+    def _leave_to_heuristics(self) -> None:
+        """Let the heuristics have the machine alone: the tree of a large network hardly ever closes in what is left."""
+        with self.run.stage("heuristics"):
+            self.run.halt.wait(self.run.share(_HEURISTICS_SHARE, _HEURISTICS_SECONDS))
+        self.run.check()
 
     def _relax(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal, share: float) -> FloatArray:
         """Come close to the root's LP relaxation by slopes: a bound, and the best of the points it leads to."""
