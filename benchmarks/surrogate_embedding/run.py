@@ -36,8 +36,8 @@ from netopt.solvers.parameters import SolverParameters
 HERE = Path(__file__).resolve().parent
 #: Seconds after which the time of a child that was killed counts.
 _BURIAL = 0.5
-#: (seconds, objective on the dense network) of every improvement, and the dual bound.
-Trace = tuple[list[tuple[float, float]], float | None]
+#: (seconds, objective on the dense network, where it came from) of every improvement, and the dual bound.
+Trace = tuple[list[tuple[float, float, str]], float | None]
 
 
 def read(model: object, prediction: PredictorConstraint) -> tuple[WrittenProblem, Evaluator, Candidate]:
@@ -56,14 +56,14 @@ def judge(evaluator: Evaluator, point: np.ndarray) -> Candidate:
 
 def dense(model: object, prediction: PredictorConstraint, seconds: float) -> Trace:
     """Solve the dense model in HiGHS, from the start."""
-    began, trace = time.monotonic(), list[tuple[float, float]]()
+    began, trace = time.monotonic(), list[tuple[float, float, str]]()
     written, evaluator, start = read(model, prediction)
-    trace.append((time.monotonic() - began, start.worth))
+    trace.append((time.monotonic() - began, start.worth, "start"))
 
     def replay(_: float, point: np.ndarray) -> None:
         found = judge(evaluator, point[: written.linear_columns])
         if found.feasible:
-            trace.append((time.monotonic() - began, found.worth))
+            trace.append((time.monotonic() - began, found.worth, "dense"))
 
     with ChildSolver(Highs()) as solver:
         parameters = SolverParameters(time_limit=seconds - (time.monotonic() - began))
@@ -73,19 +73,19 @@ def dense(model: object, prediction: PredictorConstraint, seconds: float) -> Tra
 
 def swaps(model: object, prediction: PredictorConstraint, seconds: float) -> Trace:
     """Search by flips and swaps to a local optimum, then from random choices again."""
-    began, trace = time.monotonic(), list[tuple[float, float]]()
+    began, trace = time.monotonic(), list[tuple[float, float, str]]()
     _, evaluator, best = read(model, prediction)
     search = LocalSearch(evaluator, lambda point: point, np.random.default_rng(0))
     over = threading.Event()
     timer = threading.Timer(seconds, over.set)
     timer.start()
-    trace.append((time.monotonic() - began, best.worth))
+    trace.append((time.monotonic() - began, best.worth, "start"))
     start = best
     while not over.is_set():
         found = search.descend(start, over.is_set)
         if found.better_than(best):
             best = found
-            trace.append((time.monotonic() - began, best.worth))
+            trace.append((time.monotonic() - began, best.worth, "swaps"))
         start = search.disturb(best, best.point.size)
     timer.cancel()
     return trace, None
@@ -94,7 +94,7 @@ def swaps(model: object, prediction: PredictorConstraint, seconds: float) -> Tra
 def surrogate(model: object, prediction: PredictorConstraint, seconds: float) -> Trace:
     """Run the whole of `solve_with_surrogate` with its default surrogate."""
     solution = solve_with_surrogate(model, prediction, time_limit=seconds)
-    return [(item.seconds, item.objective) for item in solution.incumbents], solution.dual_bound
+    return [(item.seconds, item.objective, item.origin) for item in solution.incumbents], solution.dual_bound
 
 
 METHODS: dict[str, Callable[[object, PredictorConstraint, float], Trace]] = {
@@ -144,7 +144,7 @@ def main() -> None:
             share = (cpu_seconds() - cpu) / (time.monotonic() - wall - _BURIAL)
             instance = {"kind": kind, "size": size, "seed": seed, "method": method, "limit": arguments.seconds}
             instance["core_share"] = round(share, 3)
-            rows += [instance | {"seconds": s, "objective": v, "dual_bound": bound} for s, v in trace]
+            rows += [instance | {"seconds": s, "objective": v, "origin": o, "dual_bound": bound} for s, v, o in trace]
             print(kind, size, seed, method, len(trace), *trace[-1], bound, flush=True)
             pd.DataFrame(rows).to_csv(arguments.output, index=False, float_format="%.6g")
 
