@@ -4,6 +4,7 @@
 ``default`` (netopt's `maximize` without surrogates), ``ladder`` (with them);
 ``sparse:MASK:RATE`` (the paper's: incumbents replayed), ``finetuned:MASK:RATE``, ``surrogate:METHOD:RATE`` (`maximize`
 with one rung). ``dense+`` and ``sparse+:MASK:RATE`` improve every incumbent on the dense network and do nothing else;
+``dense++`` solves the relaxation of the dense MILP first, as a rung does with that of the sparse one;
 ``rung:METHOD:RATE`` is a single rung of netopt's ladder: its objective is corrected, and incumbents are improved.
 """
 
@@ -22,6 +23,7 @@ Method = Callable[[Problem, Means, Trace], None]
 PLAIN: dict[str, Method] = {
     "dense": dense,
     "dense+": partial(dense, improve=True),
+    "dense++": partial(dense, improve=True, relax=True),
     "root-lp": root_lp,
     "sign-ascent": sign_ascent,
     "pgd": pgd,

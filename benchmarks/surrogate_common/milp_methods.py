@@ -34,9 +34,13 @@ MASKS = {
 }
 
 
-def dense(problem: Problem, means: Means, trace: Trace, *, improve: bool = False) -> None:
-    """Solve the dense MILP with CROWN bounds, from a forward pass at the domain's centre."""
+def dense(problem: Problem, means: Means, trace: Trace, *, improve: bool = False, relax: bool = False) -> None:
+    """Solve the dense MILP with CROWN bounds, from a forward pass at the domain's centre, or after its relaxation."""
     bounds = dense_bounds(problem, trace)
+    if relax:
+        _solve(problem.network, bounds, Triangle(), problem, means, trace, improve=improve)
+        if trace.stopped():
+            return
     answer = _solve(problem.network, bounds, BigM(), problem, means, trace, improve=improve)
     trace.proved(answer.dual_bound, answer.name)
 
