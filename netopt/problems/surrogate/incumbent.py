@@ -55,6 +55,9 @@ class DenseIncumbent(Protocol):
     def point(self) -> FloatArray | None:
         """(n,) where it is attained; None before the first."""
 
+    def report(self) -> None:
+        """Tell the caller how things stand."""
+
     def offer(self, points: FloatArray, origin: str) -> bool:
         """Replay points (k, n) and keep the best if it improves; return whether it did.
 
@@ -73,7 +76,7 @@ class MaximumIncumbent:
     bracket : keeps it.
     sign : -1 where the caller minimises, else 1.
     compute_bounds : returns the dense network's bounds.
-    improved : called after each improvement.
+    improved : called after each improvement, and when a new stage begins.
     """
 
     bracket: Bracket
@@ -109,6 +112,9 @@ class MaximumIncumbent:
     def point(self) -> FloatArray | None:
         return self.bracket.point
 
+    def report(self) -> None:
+        self.improved()
+
     def offer(self, points: FloatArray, origin: str) -> bool:
         better = self.bracket.offer(points, origin)
         if better:
@@ -125,7 +131,7 @@ class GoalIncumbent:
     goal : keeps it.
     hunt : judges the points.
     compute_bounds : returns the dense network's bounds over a goal's domain.
-    improved : called after each improvement.
+    improved : called after each improvement, and when a new stage begins.
     """
 
     goal: Goal
@@ -164,6 +170,9 @@ class GoalIncumbent:
     @property
     def point(self) -> FloatArray | None:
         return self.goal.best_point
+
+    def report(self) -> None:
+        self.improved()
 
     def offer(self, points: FloatArray, origin: str) -> bool:
         before = self.goal.best

@@ -93,6 +93,7 @@ class Ladder:
         """Search one pruned network for one objective, then wait for what is being improved."""
         begun = time.monotonic()
         with self.run.stage(STAGE) as record:
+            incumbent.report()
             model = self._model(pruning, incumbent)
             search = RungSearch(
                 model, incumbent, self.settings, self.run, self.polisher, no_good=self.surrogate.no_good
