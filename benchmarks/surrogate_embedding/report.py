@@ -86,7 +86,7 @@ def draw(results: pd.DataFrame, path: Path) -> None:
             axis.step(
                 seconds, np.append(values, values[-1]), where="post", color=COLORS[method], label=label, alpha=0.8
             )
-        axis.set(title=f"{kind}, {size}", xscale="log", ylim=(-0.1, 1.05))
+        axis.set(title=f"{kind}, {size}", xscale="log", ylim=(-0.5, 1.05))
     for axis in axes[-1]:
         axis.set_xlabel("seconds")
     for axis in axes[:, 0]:
