@@ -17,8 +17,8 @@ from benchmarks.surrogate_common.figures import time_profile, time_scatter, valu
 from benchmarks.surrogate_verification.instances import HERE
 
 LABELS = ("dataset", "side", "architecture", "network_seed", "kind")
-PAPER, OURS, IMPROVED = "sparse:magnitude:0.8", "sparse:domain-aware:0.8", "sparse+:domain-aware:0.8"
-PROFILE = ("dense", "dense+", PAPER, OURS, IMPROVED, "ladder", "pgd", "walk")
+PAPER, IMPROVED, RUNG = "sparse:magnitude:0.8", "sparse+:domain-aware:0.8", "rung:domain-aware:0.8"
+PROFILE = ("dense", "dense+", "dense++", PAPER, IMPROVED, RUNG, "ladder", "pgd")
 
 
 def ratio_table(results: pd.DataFrame, *, where_pgd_fails: bool) -> list[str]:
@@ -54,7 +54,7 @@ def size_table(results: pd.DataFrame) -> list[str]:
     """Return one line a method that solves one MILP: medians of its weights and binaries, how often it was solved."""
     lines = ["| method | runs | weights in the model | binaries | proven optimal |", "|---|---|---|---|---|"]
     for method, mine in results.groupby("method"):
-        if str(method).startswith(("dense", "sparse", "finetuned")):
+        if str(method).startswith(("dense", "sparse", "rung", "finetuned")):
             lines.append(
                 f"| {method} | {len(mine)} | {mine['weights'].median():.0f} | {mine['binaries'].median():.0f} |"
                 f" {int(mine['status'].eq('solved').sum())} |"
@@ -97,7 +97,7 @@ def main() -> None:
     for solver in sorted(results["solver"].unique()):
         times = tables.found_times(results, solver)
         if "dense" in times.columns:
-            drawn = [method for method in (PAPER, OURS, IMPROVED, "ladder") if method in times.columns]
+            drawn = [method for method in ("dense++", PAPER, IMPROVED, RUNG) if method in times.columns]
             time_scatter(times, drawn, limit, folder / f"times-{solver}.png", f"First adversarial point, {solver}")
             time_profile(times, PROFILE, limit, folder / f"profile-{solver}.png", f"Instances found, {solver}")
     for name, lines in blocks.items():
