@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from netopt.archive import arrays_of, write_arrays
 from netopt.arrays import BoolArray, FloatArray
 from netopt.errors import InputError
 from netopt.network.network import Network
@@ -101,11 +100,7 @@ class PreactivationBounds:
         arrays |= {f"upper/{name}": value for name, value in self.upper.items()}
         arrays |= {"output_lower": self.output_lower, "output_upper": self.output_upper}
         arrays |= {"level": np.array(self.level), "network_sha256": np.array(self.network_sha256)}
-        try:
-            with path.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-        except OSError as error:
-            raise InputError(f"bounds cannot be written to {path} ({error.strerror}); choose another file") from error
+        write_arrays(path, arrays, "bounds")
 
     @classmethod
     def load(cls, path: Path) -> PreactivationBounds:
@@ -116,11 +111,7 @@ class PreactivationBounds:
         InputError
             The file is not one of ours. Use `require` to check that it is about the network at hand.
         """
-        try:
-            with path.open("rb") as file, zipfile.ZipFile(file):  # refuses all that is not an archive
-                file.seek(0)
-                with np.load(file, allow_pickle=False) as data:
-                    content = {key: data[key] for key in data.files}
+        with arrays_of(path, "bounds", "make it with 'netopt bounds'") as content:
             bounds = cls(
                 lower={k.removeprefix("lower/"): v for k, v in content.items() if k.startswith("lower/")},
                 upper={k.removeprefix("upper/"): v for k, v in content.items() if k.startswith("upper/")},
@@ -130,10 +121,6 @@ class PreactivationBounds:
                 network_sha256=str(content["network_sha256"]),
             )
             bounds.check()
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(
-                f"{path} does not hold bounds written by netopt ({error}); make it with 'netopt bounds'"
-            ) from error
         return bounds
 
     def check(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from netopt.archive import arrays_of, write_arrays
 from netopt.arrays import BoolArray
 from netopt.errors import InputError
 from netopt.network.network import Network
@@ -115,11 +114,7 @@ class Mask:
         arrays: dict[str, Any] = {f"kept/{key}": kept for key, kept in self.kept.items()}
         arrays |= {"method": np.array(self.method), "rate": np.array(self.rate)}
         arrays |= {"network_sha256": np.array(self.network_sha256)}
-        try:
-            with path.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-        except OSError as error:
-            raise InputError(f"the mask cannot be written to {path} ({error.strerror}); choose another file") from error
+        write_arrays(path, arrays, "the mask")
 
     @classmethod
     def load(cls, path: Path) -> Mask:
@@ -130,19 +125,11 @@ class Mask:
         InputError
             The file is not one of ours. Use `require` to check that it is about the network at hand.
         """
-        try:
-            with path.open("rb") as file, zipfile.ZipFile(file):  # refuses all that is not an archive
-                file.seek(0)
-                with np.load(file, allow_pickle=False) as data:
-                    content = {key: data[key] for key in data.files}
+        with arrays_of(path, "a mask", "make it with 'netopt prune --mask'") as content:
             kept = {key.removeprefix("kept/"): value for key, value in content.items() if key.startswith("kept/")}
             mask = cls(kept, str(content["method"]), float(content["rate"]), str(content["network_sha256"]))
             if any(value.dtype != np.bool_ for value in kept.values()) or not 0.0 <= mask.rate < 1.0:
                 raise ValueError("its arrays are not those of a mask")
-        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(
-                f"{path} does not hold a mask written by netopt ({error}); make it with 'netopt prune --mask'"
-            ) from error
         return mask
 
 
