@@ -52,7 +52,7 @@ def time_profile(times: pd.DataFrame, methods: Sequence[str], limit: float, path
 
 def value_profile(relative: pd.DataFrame, methods: Sequence[str], path: Path, title: str) -> None:
     """Draw on which share of the instances a method reaches at least a share of the best value."""
-    figure, axes = plt.subplots(figsize=(5.6, 4.0))
+    figure, axes = plt.subplots(figsize=(7.2, 4.0))
     grid = np.linspace(0.0, 1.02, 400)
     for method in methods:
         if method in relative.columns and relative[method].notna().any():
@@ -61,7 +61,7 @@ def value_profile(relative: pd.DataFrame, methods: Sequence[str], path: Path, ti
     axes.set(ylim=(0.0, 1.02), title=title)
     axes.set_xlabel("(v - v at the centre) / (best single method - v at the centre)")
     axes.set_ylabel(f"share of {len(relative)} instances")
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     _save(figure, path)
 
 
