@@ -111,8 +111,7 @@ class PhaseBounds:
     ) -> None:
         bounds.require(network)
         self._domain = domain
-        known = {relu.name: (bounds.lower[relu.name], bounds.upper[relu.name]) for relu in network.relus}
-        self._state = propagate(network, as_inputs(network, domain), known)
+        self._state = propagate(network, as_inputs(network, domain), bounds.pairs)
         state = self._state
         self._lines = {r.name: relax(state.lower[r.input], state.upper[r.input]) for r in network.relus}
         ends = np.cumsum([0, *(relu.size for relu in network.relus)])
@@ -186,9 +185,7 @@ class PhaseBounds:
         values, before = {INPUT: points}, {}
         for node in self._state.network.nodes:
             if isinstance(node, Affine):
-                value = np.broadcast_to(node.bias, (len(points), node.size))
-                for source, linear_map in zip(node.inputs, node.maps, strict=True):
-                    value = value + linear_map.apply(values[source])
+                value = node.value(values, len(points))
             else:
                 before[node.name] = values[node.input]
                 value = backward.line(node.name, values[node.input])

@@ -37,6 +37,11 @@ class PreactivationBounds:
     level: str
     network_sha256: str
 
+    @property
+    def pairs(self) -> dict[str, tuple[FloatArray, FloatArray]]:
+        """The bounds of each Relu together: name -> (lower, upper)."""
+        return {name: (lower, self.upper[name]) for name, lower in self.lower.items()}
+
     def unstable(self, name: str) -> BoolArray:
         """Return which neurons of a Relu can take either phase, (size,)."""
         mask: BoolArray = (self.lower[name] < 0.0) & (self.upper[name] > 0.0)

@@ -80,8 +80,7 @@ def upper_functions(
     Parameters and errors are those of `bound_rows`.
     """
     bounds.require(network)
-    known = {relu.name: (bounds.lower[relu.name], bounds.upper[relu.name]) for relu in network.relus}
-    state = propagate(network, as_inputs(network, domain), known)
+    state = propagate(network, as_inputs(network, domain), bounds.pairs)
     relaxations = {r.name: relax(state.lower[r.input], state.upper[r.input]) for r in network.relus}
     outputs, inputs = check_rows(network, output_matrix, input_matrix)
     backward = Backward(state, relaxations)

@@ -81,8 +81,7 @@ class SlopeSearch:
         bounds.require(network)
         self._network, self._domain = network, domain
         self._outputs, self._input_rows = check_rows(network, output_matrix, input_matrix)
-        known = {relu.name: (bounds.lower[relu.name], bounds.upper[relu.name]) for relu in network.relus}
-        state = propagate(network, as_inputs(network, domain), known)
+        state = propagate(network, as_inputs(network, domain), bounds.pairs)
         count = len(self._outputs)
         self._lines = {relu.name: relax(state.lower[relu.input], state.upper[relu.input]) for relu in network.relus}
         self._free = {
@@ -156,8 +155,5 @@ class SlopeSearch:
                     above = a * lines.upper_slope + lines.upper_intercept
                     values[node.name] = np.where(coefficient > 0.0, above, a * lines.lower_slope)
                     continue
-                total = np.tile(node.bias, (len(point), 1))
-                for source, linear_map in zip(node.inputs, node.maps, strict=True):
-                    total += linear_map.apply(values[source])
-                values[node.name] = total
+                values[node.name] = node.value(values, len(point))
         return values

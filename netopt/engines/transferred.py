@@ -125,5 +125,4 @@ def corrected(objective: SlackObjective, differences: DifferenceBounds) -> Slack
 
 def bounds_for(network: Network, domain: Domain, bounds: PreactivationBounds) -> PreactivationBounds:
     """Return bounds of a network's ReLUs as bounds of one that reads the same ReLUs out in another way."""
-    known = {relu.name: (bounds.lower[relu.name], bounds.upper[relu.name]) for relu in network.relus}
-    return collect(propagate(network, as_inputs(network, domain), known), bounds.level)
+    return collect(propagate(network, as_inputs(network, domain), bounds.pairs), bounds.level)

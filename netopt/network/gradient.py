@@ -63,9 +63,7 @@ def _forward(network: Network, x: FloatArray) -> tuple[FloatArray, dict[str, Boo
             value = np.maximum(values[node.input], 0.0)
             active[node.name] = value > 0.0
         else:
-            value = np.broadcast_to(node.bias, (x.shape[0], node.size))
-            for source, linear_map in zip(node.inputs, node.maps, strict=True):
-                value = value + linear_map.apply(values[source])
+            value = node.value(values, x.shape[0])
         values[node.name] = value
         if node.name == network.output:
             break

@@ -197,9 +197,7 @@ class Network:
             if isinstance(node, Relu):
                 value = np.maximum(values[node.input], 0.0)
             else:
-                value = np.broadcast_to(node.bias, (x.shape[0], node.size))
-                for source, linear_map in zip(node.inputs, node.maps, strict=True):
-                    value = value + linear_map.apply(values[source])
+                value = node.value(values, x.shape[0])
             values[node.name] = value
             yield node.name, value
             for source in node.inputs:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from netopt.arrays import FloatArray
 from netopt.network.linear_map import LinearMap
@@ -29,6 +32,13 @@ class Affine:
     def size(self) -> int:
         """Length of the node's value."""
         return self.bias.size
+
+    def value(self, values: Mapping[str, FloatArray], batch: int) -> FloatArray:
+        """Return the node's value, (batch, size), given those of the nodes it reads, each (batch, its size)."""
+        value: FloatArray = np.broadcast_to(self.bias, (batch, self.size))
+        for source, linear_map in zip(self.inputs, self.maps, strict=True):
+            value = value + linear_map.apply(values[source])
+        return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -60,7 +60,7 @@ def find_ranges(network: Network, domain: Domain, bounds: PreactivationBounds | 
     known: dict[str, tuple[FloatArray, FloatArray]] = {}
     if bounds is not None:
         bounds.require(network)
-        known = {relu.name: (bounds.lower[relu.name], bounds.upper[relu.name]) for relu in network.relus}
+        known = bounds.pairs
     state = propagate(network, as_inputs(network, domain), known)
     width = {name: _finite(state.upper[name][0], lower[0]) for name, lower in state.lower.items()}
     inactive = {relu.name: state.upper[relu.input][0] <= 0.0 for relu in network.relus}

@@ -38,8 +38,7 @@ class Support:
 
     def __init__(self, network: Network, domain: Domain, bounds: PreactivationBounds) -> None:
         bounds.require(network)
-        known = {relu.name: (bounds.lower[relu.name], bounds.upper[relu.name]) for relu in network.relus}
-        self._state = propagate(network, as_inputs(network, domain), known)
+        self._state = propagate(network, as_inputs(network, domain), bounds.pairs)
         lines = {r.name: relax(self._state.lower[r.input], self._state.upper[r.input]) for r in network.relus}
         self._backward = Backward(self._state, lines)
 
