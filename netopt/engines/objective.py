@@ -7,12 +7,13 @@ A property's disjunct is satisfiable where some ``t >= 0``; a single row is any 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
-from netopt.arrays import FloatArray
+from netopt.arrays import FloatArray, sparse
+from netopt.bounds.objectives import Objectives
 from netopt.specification.property import Conjunction
 
 
@@ -65,3 +66,23 @@ class SlackObjective:
         """
         rows = sparse.csr_array(self.conjunction.output_matrix)
         return sparse.csr_array(rows @ output_map), self.conjunction.bound - rows @ output_constant
+
+
+def rows_of(objectives: Sequence[SlackObjective]) -> Objectives:
+    """Return objectives as `netopt.bounds.phases` bounds them: the slacks of all rows, one below the other."""
+    conjunctions = [objective.conjunction for objective in objectives]
+    widths = [rows.input_matrix.shape[1] for rows in conjunctions if rows.input_matrix is not None]
+    inputs = None
+    if widths:
+        parts = [
+            sparse.csr_array((rows.bound.size, widths[0])) if rows.input_matrix is None else -rows.input_matrix
+            for rows in conjunctions
+        ]
+        inputs = sparse.csr_array(sparse.vstack(parts, format="csr"))
+    return Objectives(
+        output_matrix=-np.concatenate([rows.output_matrix for rows in conjunctions]),
+        offset=np.concatenate([rows.bound for rows in conjunctions]),
+        norm=np.concatenate([objective.norm for objective in objectives]),
+        owner=np.repeat(np.arange(len(objectives)), [objective.rows for objective in objectives]),
+        input_matrix=inputs,
+    )

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from netopt.arrays import FloatArray, IntArray
-from netopt.bounds.phases import Parts, PhaseBounds
+from netopt.bounds.parts import Parts
+from netopt.bounds.phases import PhaseBounds
 
 #: Steps on the slopes and multipliers of the whole domain, and of a part.
 _FIRST_STEPS, _STEPS = 20, 10
@@ -49,7 +50,7 @@ class PhaseSplit:
 
     Attributes
     ----------
-    bounds : of the row over parts.
+    bounds : of one objective over parts.
     enough : returns the bound that suffices; it may rise.
     should_stop : asked between steps.
     on_bound, on_points : told of every better bound, and of members (k, n) of the domain.
@@ -70,10 +71,11 @@ class PhaseSplit:
     _number: itertools.count[int] = field(default_factory=itertools.count)
 
     def run(self) -> None:
-        """Split until the bound is at most what suffices, or as far as it goes."""
+        """Split until the bound is at most what suffices, or as far as it goes; once stopped, call it again."""
         whole = self.bounds.whole()
         most, batch = _OPEN_BYTES // (32 * max(whole.phase.size, 1)), min(_BATCH, self.bounds.batch)
-        self._bound(whole, _FIRST_STEPS, np.full(1, np.inf))
+        if not self.parts:
+            self._bound(whole, _FIRST_STEPS, np.full(1, np.inf))
         while self._waiting and self._count <= most and not self.should_stop():
             block = self._pop(batch)
             if np.isneginf(block.looseness.max(axis=1, initial=-np.inf)).any():
@@ -91,7 +93,7 @@ class PhaseSplit:
 
     def _bound(self, parts: Parts, steps: int, known: FloatArray) -> None:
         """Bound parts (halves of parts with the bounds `known`), keep the open ones, note the largest bound of all."""
-        answer = self.bounds.bound(parts, steps, self.enough(), self.should_stop)
+        answer = self.bounds.bound(parts, steps, np.array([self.enough()]), self.should_stop)
         self.parts += parts.count
         self.on_points(answer.points)
         upper = np.minimum(answer.upper, known)

@@ -10,13 +10,10 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from netopt.arrays import FloatArray
 from netopt.bounds.phases import PhaseBounds
-from netopt.bounds.rounding import UNIT_ROUNDOFF
-from netopt.bounds.rows import bound_rows
 from netopt.engines.milp import MilpEngine, solve_slack_model
+from netopt.engines.objective import rows_of
 from netopt.engines.phase_split import PhaseSplit
 from netopt.engines.relaxed_climb import Climb
 from netopt.engines.relaxed_model import RelaxedModel
@@ -44,8 +41,7 @@ class Rung(Protocol):
 class Lines:
     """Every ReLU two lines, split neuron by neuron (`netopt.engines.phase_split`).
 
-    Of several rows the one that CROWN bounds best is proved: the smallest slack is nowhere above it. On domains other
-    than boxes and L1 balls it does nothing, as it maximises thousands of linear functions there.
+    On domains other than boxes and L1 balls it does nothing, as it maximises thousands of linear functions there.
     """
 
     def climb(self, climb: Climb) -> str:
@@ -53,7 +49,6 @@ class Lines:
         name = "ReLU splitting"
         if not isinstance(climb.domain, Box | L1Ball):
             return name
-        row = _Row.best(climb)
         limit = climb.left(None).node_limit
         deadline = time.monotonic() + climb.portion(_LINES_SHARE, _LINES_SECONDS)
 
@@ -61,47 +56,15 @@ class Lines:
             return climb.stopped() or time.monotonic() > deadline or (limit is not None and search.parts >= limit)
 
         search = PhaseSplit(
-            PhaseBounds(climb.network, climb.domain, climb.bounds, row.output, row.input),
-            enough=lambda: row.lowered(climb.enough),
+            PhaseBounds(climb.network, climb.domain, climb.bounds, rows_of((climb.objective,))),
+            enough=lambda: climb.enough,
             should_stop=should_stop,
-            on_bound=lambda bound: climb.proved(row.raised(bound)),
+            on_bound=climb.proved,
             on_points=climb.seen,
         )
         search.run()
         climb.nodes += search.parts
         return name
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Row:
-    """One slack ``(output @ y + input @ x + bound) / norm``."""
-
-    output: FloatArray
-    input: FloatArray
-    bound: float
-    norm: float
-
-    @classmethod
-    def best(cls, climb: Climb) -> _Row:
-        """Return the row with the smallest bound."""
-        rows, norm = climb.objective.conjunction, climb.objective.norm
-        inputs = None if rows.input_matrix is None else -rows.input_matrix
-        upper = bound_rows(climb.network, climb.domain, climb.bounds, -rows.output_matrix, inputs, rows.bound) / norm
-        climb.proved(float(np.nextafter(upper.min(), np.inf)))
-        k = int(upper.argmin())
-        about_inputs = np.zeros(climb.network.input_size) if inputs is None else inputs[[k]].toarray()[0]
-        return cls(-rows.output_matrix[k], about_inputs, float(rows.bound[k]), float(norm[k]))
-
-    def raised(self, upper: float) -> float:
-        """Return the bound on the slack that a bound on its linear part gives."""
-        return (upper + self.bound + 8.0 * UNIT_ROUNDOFF * (abs(upper) + abs(self.bound))) / self.norm
-
-    def lowered(self, enough: float) -> float:
-        """Return a bound on the linear part that gives `enough` on the slack."""
-        if not np.isfinite(enough):
-            return enough
-        moved = enough * self.norm
-        return moved - self.bound - 32.0 * UNIT_ROUNDOFF * (abs(moved) + abs(self.bound))
 
 
 @dataclass(frozen=True, slots=True)

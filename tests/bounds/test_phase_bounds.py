@@ -9,12 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netopt.bounds.compute import compute_bounds
-from netopt.bounds.phases import Parts, PhaseBounds
+from netopt.bounds.objectives import Objectives
+from netopt.bounds.parts import Parts
+from netopt.bounds.phases import PhaseBounds
 from netopt.bounds.rows import bound_rows
 from netopt.bounds.slopes import SlopeSearch
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine
 from netopt.specification.l1_ball import L1Ball
+
+#: No bound suffices.
+NEVER = np.array([-np.inf])
 
 
 def preactivations(network: Network, points: np.ndarray) -> np.ndarray:
@@ -40,17 +45,20 @@ def test_no_point_of_a_part_lies_above_its_bound(name: str, seed: int, ball: boo
     middle = (box.lower + box.upper) / 2.0
     domain = L1Ball(middle, 0.8, box.lower, box.upper) if ball else box
     row, about_inputs = generator.normal(size=network.output_size), generator.normal(size=network.input_size)
-    search = PhaseBounds(network, domain, compute_bounds(network, domain), row, about_inputs)
+    search = PhaseBounds(network, domain, compute_bounds(network, domain), Objectives.linear(row, about_inputs))
     points = domain.sample(generator, 40)
-    values, before = network.forward(points) @ row + points @ about_inputs, preactivations(network, points)
+    values = network.forward(points) @ row + points @ about_inputs
+    before = preactivations(network, points)[:, search.neurons]
     chosen = generator.random(before.shape) < generator.random((40, 1))  # part k holds point k
     parts = Parts(
+        np.zeros(40, dtype=np.int64),
         np.where(chosen, np.where(before >= 0.0, 1, -1), 0).astype(np.int8),
-        generator.random(before.shape),
-        np.where(chosen, 3.0 * generator.random(before.shape), 0.0),
+        generator.random(before.shape).astype(np.float32),
+        np.where(chosen, 3.0 * generator.random(before.shape), 0.0).astype(np.float32),
+        np.ones((40, 1)),
     )
 
-    answer = search.bound(parts, steps, -np.inf)
+    answer = search.bound(parts, steps, NEVER)
 
     sign = np.where(before >= 0.0, 1, -1)
     inside = ((parts.phase[:, None] == 0) | (parts.phase[:, None] == sign) | (before == 0.0)).all(axis=2)
@@ -58,7 +66,7 @@ def test_no_point_of_a_part_lies_above_its_bound(name: str, seed: int, ball: boo
     above = np.where(inside, values, -np.inf).max(axis=1)
     assert (above <= answer.upper).all()
     assert domain.contains(answer.points, 1e-9).all()
-    again = search.bound(parts, 0, -np.inf)  # what is left in the parts is what gave the bounds
+    again = search.bound(parts, 0, NEVER)  # what is left in the parts is what gave the bounds
     np.testing.assert_array_equal(again.upper, answer.upper)
 
 
@@ -66,37 +74,38 @@ def test_the_whole_domain_starts_at_crown_and_comes_to_the_optimised_slopes() ->
     network = random_network(3, (6, 12, 12, 2))
     box = unit_box(network, 0.6)
     bounds, row = compute_bounds(network, box), np.array([1.0, -1.0])
-    search = PhaseBounds(network, box, bounds, row, np.zeros(6))
+    search = PhaseBounds(network, box, bounds, Objectives.linear(row))
     crown = bound_rows(network, box, bounds, row[None])[0]
-    assert search.bound(search.whole(), 0, -np.inf).upper[0] == pytest.approx(crown, rel=1e-9)
+    assert search.bound(search.whole(), 0, NEVER).upper[0] == pytest.approx(crown, rel=1e-9)
     best = SlopeSearch(network, box, bounds, row[None]).run(200)[0]
     assert best < crown - 1e-3
-    assert search.bound(search.whole(), 60, -np.inf).upper[0] == pytest.approx(best, abs=0.02 * (crown - best))
+    assert search.bound(search.whole(), 60, NEVER).upper[0] == pytest.approx(best, abs=0.02 * (crown - best))
 
 
 def test_multipliers_show_that_a_part_is_empty() -> None:
     network = random_network(5, (3, 4, 1))
     box = unit_box(network, 0.5)
     bounds = compute_bounds(network, box)
-    name = network.relus[0].name
-    free = int(np.flatnonzero(bounds.unstable(name))[0])
-    search = PhaseBounds(network, box, bounds, np.zeros(1), np.zeros(3))
-    parts = search.whole().halves(np.array([free]))
-    parts.multiplier[:, free] = 1.0
+    search = PhaseBounds(network, box, bounds, Objectives.linear(np.zeros(1)))
+    name, neuron = search.place(0)
+    parts = search.whole().halves(np.array([0]))
+    parts.multiplier[:, 0] = 1.0
     # Of the zero row only the constraint is left: its maximum is how far the neuron reaches into its phase.
     np.testing.assert_allclose(
-        search.bound(parts, 0, -np.inf).upper, [bounds.upper[name][free], -bounds.lower[name][free]], rtol=1e-9
+        search.bound(parts, 0, NEVER).upper, [bounds.upper[name][neuron], -bounds.lower[name][neuron]], rtol=1e-9
     )
-    assert (parts.phase[:, free] == [1, -1]).all()
+    assert (parts.phase[:, 0] == [1, -1]).all()
 
 
 def test_every_free_neuron_can_be_split_and_no_fixed_one() -> None:
     network = random_network(6)
     box = unit_box(network, 0.5)
     bounds = compute_bounds(network, box)
-    search = PhaseBounds(network, box, bounds, np.ones(3), np.zeros(4))
+    search = PhaseBounds(network, box, bounds, Objectives.linear(np.ones(3)))
     parts = search.whole()
     unstable = np.concatenate([bounds.unstable(relu.name) for relu in network.relus])
-    np.testing.assert_array_equal(np.isfinite(search.bound(parts, 0, -np.inf).looseness[0]), unstable)
-    halves = parts.halves(np.array([int(np.flatnonzero(unstable)[0])]))
-    assert (np.isfinite(search.bound(halves, 0, -np.inf).looseness).sum(axis=1) == unstable.sum() - 1).all()
+    np.testing.assert_array_equal(search.neurons, np.flatnonzero(unstable))
+    assert np.isfinite(search.bound(parts, 0, NEVER).looseness).all()
+    halves = parts.halves(np.array([1]))
+    assert np.isneginf(search.bound(halves, 0, NEVER).looseness[:, 1]).all()
+    assert np.isfinite(np.delete(search.bound(halves, 0, NEVER).looseness, 1, axis=1)).all()

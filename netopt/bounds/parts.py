@@ -1,0 +1,81 @@
+"""Parts of a domain, each about one objective, with the phases of some ReLUs fixed; plain arrays, to be pickled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netopt.arrays import BoolArray, FloatArray, IntArray
+
+SingleArray = NDArray[np.float32]
+PhaseArray = NDArray[np.int8]
+
+
+@dataclass(slots=True, eq=False)
+class Parts:
+    """Parts and what was found to bound them; the columns are the neurons that are unstable over the whole domain.
+
+    Attributes
+    ----------
+    objective : (parts,) the objective each part is about.
+    phase : (parts, neurons): 1 where the neuron is fixed active, -1 inactive, 0 free.
+    slope : (parts, neurons) alpha, in [0, 1].
+    multiplier : (parts, neurons) beta, non-negative, zero where the neuron is free.
+    weight : (parts, width) lambda, what each row of the objective counts; non-negative, their sum about 1.
+    """
+
+    objective: IntArray
+    phase: PhaseArray
+    slope: SingleArray
+    multiplier: SingleArray
+    weight: FloatArray
+
+    @property
+    def count(self) -> int:
+        """Number of parts."""
+        return len(self.phase)
+
+    def take(self, which: IntArray | BoolArray | slice) -> Parts:
+        """Return some of the parts."""
+        return Parts(
+            self.objective[which], self.phase[which], self.slope[which], self.multiplier[which], self.weight[which]
+        )
+
+    def put(self, which: IntArray | BoolArray | slice, other: Parts) -> None:
+        """Replace what was found to bound some of the parts by what another copy of them holds."""
+        self.slope[which], self.multiplier[which] = other.slope, other.multiplier
+        self.weight[which] = other.weight
+
+    def halves(self, neuron: IntArray) -> Parts:
+        """Return each part with its `neuron` (parts,) fixed active, then each with it fixed inactive."""
+        both = self.take(np.tile(np.arange(self.count), 2))
+        both.phase[np.arange(both.count), np.tile(neuron, 2)] = np.repeat(np.array([1, -1], np.int8), self.count)
+        return both
+
+    def then(self, other: Parts) -> Parts:
+        """Return these parts followed by others."""
+        return Parts(
+            np.concatenate([self.objective, other.objective]),
+            np.concatenate([self.phase, other.phase]),
+            np.concatenate([self.slope, other.slope]),
+            np.concatenate([self.multiplier, other.multiplier]),
+            np.concatenate([self.weight, other.weight]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartBounds:
+    """What is known of the objective over each of some parts.
+
+    Attributes
+    ----------
+    upper : (parts,) sound bounds.
+    points : (parts, n) members of the domain where the last linear function is largest.
+    looseness : (parts, neurons) what each free ReLU's line adds to the bound; -inf where nothing is to be split.
+    """
+
+    upper: FloatArray
+    points: FloatArray
+    looseness: FloatArray
