@@ -31,7 +31,7 @@ def maximize(
     weights: options.Weights = None,
     minimize: options.Minimize = False,
     logits: options.Logits = False,
-    solver: options.Solver = "highs",
+    solver: options.Solver = "auto",
     formulation: options.Formulation = "big-m",
     bounds: options.Bounds = "crown",
     prune: options.Prune = None,

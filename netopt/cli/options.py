@@ -34,7 +34,12 @@ Weights = Annotated[
 Minimize = Annotated[bool, typer.Option("--minimize", help="Minimize instead.")]
 Logits = Annotated[bool, typer.Option("--logits", help="Take the outputs before a trailing softmax.")]
 Solver = Annotated[
-    str, typer.Option("--solver", metavar="NAME", help="highs, gurobi, scip, or pyomo:NAME for a solver Pyomo finds.")
+    str,
+    typer.Option(
+        "--solver",
+        metavar="NAME",
+        help="auto, native (netopt's own branch and bound), or a MILP solver: highs, gurobi, scip, pyomo:NAME.",
+    ),
 ]
 Formulation = Annotated[
     str,

@@ -36,7 +36,7 @@ Confirm = Annotated[
 def verify(
     files: Files,
     network: Named = None,
-    solver: options.Solver = "highs",
+    solver: options.Solver = "auto",
     formulation: options.Formulation = "big-m",
     bounds: options.Bounds = "crown",
     prune: options.Prune = None,

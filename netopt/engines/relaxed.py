@@ -102,16 +102,16 @@ class RelaxedEngine:
             The formulation cannot write a layer.
         """
         climb = Climb(
-            self.solver,
-            self.formulation,
-            network,
-            domain,
-            objective,
-            bounds,
-            parameters,
-            on_point,
-            on_bound,
-            interrupt,
+            solver=self.solver,
+            formulation=self.formulation,
+            network=network,
+            domain=domain,
+            objective=objective,
+            bounds=bounds,
+            parameters=parameters,
+            on_point=on_point,
+            on_bound=on_bound,
+            interrupt=interrupt,
         )
         if start is not None:
             climb.seen(start[None])

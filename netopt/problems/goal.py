@@ -80,11 +80,11 @@ class Goal:
         if (row_upper < 0.0).any():
             self.closed = True
 
-    def split(self, upper: float, *, closed: bool) -> None:
-        """Note the outward-rounded bound on t that covers all parts of the domain."""
+    def covered(self, upper: float, method: str) -> None:
+        """Note an outward-rounded bound on t that covers all parts of the domain."""
         if upper < self.upper:
-            self.upper, self.proved_by = upper, "bisection"
-        self.closed |= closed
+            self.upper, self.proved_by = upper, method
+        self.closed |= upper < 0.0
 
     def claimed(self, upper: float, method: str) -> None:
         """Note a solver's bound on t, which holds up to the solver's tolerances."""

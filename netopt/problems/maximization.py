@@ -30,7 +30,7 @@ def maximize(
     weights: ArrayLike | None = None,
     output: int | None = None,
     minimize: bool = False,
-    solver: MilpSolver | str = "highs",
+    solver: MilpSolver | str = "auto",
     formulation: Formulation | str = BigM(),  # noqa: B008 - frozen, without state
     bounds: str = "crown",
     gap: float = RELATIVE_GAP,

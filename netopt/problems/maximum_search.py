@@ -1,4 +1,4 @@
-"""The steps of `maximize`: sample, climb, bound, relax, solve; what is known so far survives every one of them."""
+"""The steps of `maximize`: sample, climb, bound, relax, branch, solve; what is known survives every one of them."""
 
 from __future__ import annotations
 
@@ -93,9 +93,12 @@ class MaximumSearch:
             self._search_pruned(self.settings.surrogate, bracket, bounds, goal, generator)
             return
         if bounds.quick(goal).unstable_count > _SMALL:
-            relaxed = self._relax(bracket, bounds, goal, _RELAXATION_SHARE)
+            share = _CHEAP_SHARE if self.settings.native else _RELAXATION_SHARE
+            relaxed = self._relax(bracket, bounds, goal, share)
             self._climb(bracket, generator, _SECOND_CLIMB, rounds=4, start=relaxed)
-        if not bracket.closed:
+        if self.settings.native and not bracket.closed:
+            self._branch(bracket, bounds, goal)
+        if self.settings.asks_solver and not bracket.closed:
             self._solve(bracket, bounds, goal)
 
     def _sample(self, bracket: Bracket, generator: np.random.Generator) -> None:
@@ -200,7 +203,8 @@ class MaximumSearch:
     def _solve(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> None:
         with self.run.stage("solve") as record:
             start = bracket.point if self.settings.formulation.exact else None
-            answer = self._run(self.settings.engine, bracket, bounds, goal, "solve", self.run.remaining, start)
+            name = self.settings.engine_name
+            answer = self._run(self.settings.engine, name, bracket, bounds, goal, "solve", self.run.remaining, start)
             self._take(bracket, answer, "solve", record)
         if answer.termination is Termination.OPTIMAL and not bracket.closed and self.settings.formulation.exact:
             self.run.note(
@@ -209,9 +213,20 @@ class MaximumSearch:
             )
         self._report("solve")
 
+    def _branch(self, bracket: Bracket, bounds: BoundsOfCases, goal: Goal) -> None:
+        """Let the native engine search, for a share of the time where a solver comes after it."""
+        seconds = self.run.share(*self.settings.native_share)
+        limit = seconds if np.isfinite(seconds) else None
+        engine = self.settings.native_engine
+        with self.run.stage("branch") as record:
+            answer = self._run(engine, engine.name, bracket, bounds, goal, "branch", limit, bracket.point)
+            self._take(bracket, answer, "branch", record)
+        self._report("branch")
+
     def _run(
         self,
         engine: NetworkSolver,
+        name: str,
         bracket: Bracket,
         bounds: BoundsOfCases,
         goal: Goal,
@@ -219,8 +234,6 @@ class MaximumSearch:
         seconds: float | None,
         start: FloatArray | None,
     ) -> EngineResult:
-        name = self.settings.engine_name
-
         def found(point: FloatArray) -> None:
             if bracket.offer(point[None], stage):
                 self._improved(bracket, stage)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy import sparse
 
+from netopt.arrays import sparse
 from netopt.bounds.batch import bound_rows_over_boxes
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.rows import bound_rows

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from formulations.formulation import Formulation
+from netopt.engines.branch_and_bound.engine import NativeEngine
 from netopt.engines.engine import NetworkSolver
 from netopt.engines.milp import MilpEngine
 from netopt.engines.relaxed import RelaxedEngine
 from netopt.errors import InvalidOptionError
 from netopt.problems.inputs import as_formulation, as_solver, check_level, check_pair
+from netopt.problems.route import Route
 from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate, as_surrogate
 from netopt.solvers.child import ChildSolver
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.solver import MilpSolver
 
 _BYTES = 2.0**30
+#: Share of the time left, and most seconds, of the native engine where a MILP solver comes after it.
+_BEFORE_SOLVER = (0.8, 600.0)
+#: Bytes of a call without a memory limit, and the share of a call's bytes that the open parts of one search may take.
+_OPEN_BYTES, _OPEN_SHARE = 8.0 * 2**30, 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,19 +32,23 @@ class Settings:
 
     Attributes
     ----------
-    solver : runs in a child process when `isolate` was asked for.
+    route : which engines prove.
+    solver : of MILPs and LPs; runs in a child process when `isolate` was asked for.
     formulation : how ReLU layers are written.
     bounds : level of the pre-activation bounds.
     threads, seed : of every solver.
+    memory : bytes that each process may take, None for no limit.
     confirm : solver that repeats a proof, None for none.
     surrogate : what is searched in place of, or before, the dense network; None for nothing.
     """
 
+    route: Route
     solver: MilpSolver
     formulation: Formulation
     bounds: str
     threads: int
     seed: int
+    memory: float | None = None
     confirm: MilpSolver | None = None
     surrogate: Surrogate | RelaxedSurrogate | None = None
 
@@ -73,25 +84,59 @@ class Settings:
         check_level(bounds)
         surrogate = as_surrogate(prune)
         form = as_formulation(formulation)
-        solvers = [as_solver(name) for name in (solver, confirm) if name is not None]
+        route, milp = Route.of(solver)
+        if surrogate is not None and route is Route.NATIVE:
+            raise InvalidOptionError(
+                "solver is 'native' and prune is given; pruned networks are searched by a MILP solver: leave solver at"
+                " 'auto' or name one"
+            )
+        solvers = [as_solver(name) for name in (milp, confirm) if name is not None]
         for one in solvers:
             check_pair(one, form)
+        most = None if memory_limit is None else memory_limit * _BYTES
         if isolate:
-            most = None if memory_limit is None else memory_limit * _BYTES
             solvers = [_isolated(one, most, closing) for one in solvers]
         return cls(
+            route=Route.MILP if isinstance(surrogate, RelaxedSurrogate) else route,
             solver=solvers[0],
             formulation=form,
             bounds=bounds,
             threads=threads,
             seed=seed,
+            memory=most,
             confirm=solvers[1] if len(solvers) > 1 else None,
             surrogate=surrogate,
         )
 
     @property
+    def native(self) -> bool:
+        """Whether the native engine proves."""
+        return self.route is not Route.MILP
+
+    @property
+    def asks_solver(self) -> bool:
+        """Whether a MILP solver proves what is left."""
+        return self.route is not Route.NATIVE
+
+    @property
+    def native_share(self) -> tuple[float, float]:
+        """Share of the time left, and most seconds, that the native engine gets."""
+        return _BEFORE_SOLVER if self.asks_solver else (1.0, math.inf)
+
+    @property
+    def open_bytes(self) -> float:
+        """Bytes that the open parts of one search of the native engine may take."""
+        limit = _OPEN_BYTES if self.memory is None else self.memory
+        return _OPEN_SHARE * limit
+
+    @property
+    def native_engine(self) -> NativeEngine:
+        """The native engine, for one objective."""
+        return NativeEngine(self.open_bytes)
+
+    @property
     def engine(self) -> NetworkSolver:
-        """The engine that proves and searches."""
+        """The engine that proves and searches with the MILP solver."""
         if isinstance(self.surrogate, RelaxedSurrogate):
             rate = self.surrogate.rate
             if rate is None:
@@ -106,8 +151,8 @@ class Settings:
         return f"{self.solver.name} {self.solver.version()}{relaxed}"
 
     def warm_up(self) -> None:
-        """Start the solver's process, so that it loads while this one works."""
-        if isinstance(self.solver, ChildSolver):
+        """Start the solver's process where it is sure to be asked, so that it loads while this one works."""
+        if self.route is Route.MILP and isinstance(self.solver, ChildSolver):
             self.solver.prepare()
 
     @property

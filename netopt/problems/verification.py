@@ -22,6 +22,7 @@ from netopt.problems.confirmation import Confirmation, confirm
 from netopt.problems.goal import Goal, goals_of
 from netopt.problems.hunting import Effort, Hunt
 from netopt.problems.inputs import as_network, as_property, check_property
+from netopt.problems.native import NativeProofs
 from netopt.problems.preparation import BoundsOfCases
 from netopt.problems.proving import Prover
 from netopt.problems.replay import Replayer
@@ -29,7 +30,6 @@ from netopt.problems.results import VerificationResult
 from netopt.problems.run import Progress, ProgressCallback, Run, supervise
 from netopt.problems.screening import bound_goals, screen_boxes
 from netopt.problems.settings import Settings
-from netopt.problems.splitting import SplitProofs
 from netopt.problems.surrogate.incumbent import GoalIncumbent
 from netopt.problems.surrogate.ladder import Ladder
 from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate
@@ -47,7 +47,7 @@ def verify(
     network: Network | str | Path | Any,
     prop: Property | str | Path,
     *,
-    solver: MilpSolver | str = "highs",
+    solver: MilpSolver | str = "auto",
     formulation: Formulation | str = BigM(),  # noqa: B008 - frozen, without state
     bounds: str = "crown",
     time_limit: float | None = None,
@@ -70,11 +70,13 @@ def verify(
     network : a `Network`, the path of an ONNX file, a torch module or a scikit-learn estimator. A trailing softmax is
         left out when every output row compares two outputs, and refused otherwise.
     prop : a `Property` or the path of a VNN-LIB file.
-    solver, formulation : what proves the disjuncts that bounds leave open; objects or names.
+    solver : what proves the disjuncts that bounds leave open. ``"native"`` is netopt's own branch and bound, ``"auto"``
+        the same and then a MILP solver (HiGHS) for what it leaves; a `MilpSolver` or its name is asked alone.
+    formulation : how a MILP writes the network; an object or a name.
     bounds : ``"interval"``, ``"crown"``, ``"lp"`` or ``"milp"``.
     time_limit : seconds for the whole call, reading included; it ends within a second of it.
     threads, seed : of every solver and of the random starts.
-    memory_limit : GB for the solver's process.
+    memory_limit : GB for the solver's process; the native engine keeps no more open parts than fit into a part of it.
     confirm : another solver that repeats the proof of ``unsat``.
     progress : called with a `Progress` at every improvement.
     interrupt : once set (or on Ctrl-C), the call ends soon with what it has.
@@ -146,8 +148,9 @@ class _Verification:
             self._screen(read)
         self._attack(hunt, Effort.SHORT)
         self._bound(read, bounds)
-        splits = SplitProofs(read, hunt, self.run)
-        self._split(splits, splits.first_slice)
+        native = NativeProofs(hunt, self.run, bounds, *self.settings.native_share, self.settings.open_bytes)
+        if not bounds.tightens:
+            self._branch(native.first_slice)
         if self._open_cases():
             self.settings.warm_up()
         surrogate = self.settings.surrogate
@@ -157,8 +160,10 @@ class _Verification:
                 return
         else:
             self._attack(hunt, Effort.LONG)
-        self._split(splits, splits.main_slice)
-        self._prove(read, hunt, bounds)
+        self._tighten(read, bounds)
+        self._branch(native.main_slice)
+        if self.settings.asks_solver:
+            self._prove(read, hunt, bounds)
         self._confirm(read, hunt, bounds)
 
     def result(self) -> VerificationResult:
@@ -241,23 +246,27 @@ class _Verification:
                 ' prune="ladder", or none, goes on to decide'
             )
 
-    def _split(self, splits: SplitProofs, advance: Callable[[list[list[Goal]]], int]) -> None:
-        cases = [goals for goals in self._open_cases() if splits.suits(goals)]
-        if not cases:
+    def _branch(self, advance: Callable[[list[list[Goal]]], int]) -> None:
+        """Let the native engine go on."""
+        cases = self._open_cases()
+        if not (cases and self.settings.native):
             return
-        with self.run.stage("bisect") as record:
-            record |= {"boxes": advance(cases), "open_disjuncts": self._open_count()}
-        self._report("bisect")
+        with self.run.stage("branch") as record:
+            record |= {"parts": advance(cases), "open_disjuncts": self._open_count()}
+        self._report("branch")
+
+    def _tighten(self, network: Network, bounds: BoundsOfCases) -> None:
+        cases = self._open_cases()
+        if not (bounds.tightens and cases):
+            return
+        with self.run.stage("tighten") as record:
+            for goals in cases:
+                self.run.check()
+                bound_goals(network, goals, bounds.tight(goals[0]))
+            record |= {"level": self.settings.bounds, "open_disjuncts": self._open_count()}
+        self._report("tighten")
 
     def _prove(self, network: Network, hunt: Hunt, bounds: BoundsOfCases) -> None:
-        cases = self._open_cases()
-        if bounds.tightens and cases:
-            with self.run.stage("tighten") as record:
-                for goals in cases:
-                    self.run.check()
-                    bound_goals(network, goals, bounds.tight(goals[0]))
-                record |= {"level": self.settings.bounds, "open_disjuncts": self._open_count()}
-            self._report("tighten")
         pending = sorted((goal for goals in self._open_cases() for goal in goals), key=lambda goal: -goal.upper)
         self._prover(network, hunt, bounds, self.settings.engine, "prove").prove(pending)
 

@@ -16,6 +16,8 @@ from scipy import sparse
 from formulations.big_m import BigM
 from formulations.registry import FORMULATIONS
 from netopt.bounds.compute import compute_bounds
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.engines.engine import DualBoundCallback
 from netopt.engines.milp import MilpEngine, solve_slack_model
 from netopt.engines.objective import SlackObjective
 from netopt.engines.relaxed import RelaxedEngine
@@ -43,6 +45,29 @@ def perceptron(seed: int, sizes: tuple[int, ...]) -> Network:
     pairs = list(itertools.pairwise(sizes))
     weights = [generator.normal(size=(o, i)) / np.sqrt(i) for i, o in pairs]
     return from_weights(weights, [0.3 * generator.normal(size=o) for _, o in pairs])
+
+
+def climbing(
+    network: Network,
+    domain: Domain,
+    objective: SlackObjective,
+    bounds: PreactivationBounds,
+    parameters: SolverParameters,
+    on_bound: DualBoundCallback | None = None,
+) -> Climb:
+    """Return the state of a call."""
+    return Climb(
+        solver=Highs(),
+        formulation=BigM(),
+        network=network,
+        domain=domain,
+        objective=objective,
+        bounds=bounds,
+        parameters=parameters,
+        on_point=None,
+        on_bound=on_bound,
+        interrupt=None,
+    )
 
 
 def relaxed_bound(network: Network, domain: Domain, objective: SlackObjective, rate: float, deep: float) -> float:
@@ -104,7 +129,7 @@ def test_bounds_hold_for_networks_of_every_shape(name: str, deep: float) -> None
         for rate in (0.4, 1.0):
             assert relaxed_bound(network, domain, objective, rate, deep) >= dense.dual_bound - 1e-6
         below = SolverParameters(bound_limit=dense.dual_bound - 1e-4, node_limit=2000)
-        climb = Climb(Highs(), BigM(), network, domain, objective, bounds, below, None, None, None)
+        climb = climbing(network, domain, objective, bounds, below)
         Lines().climb(climb)
         assert climb.ended() is not Termination.BOUND_LIMIT
         assert climb.dual >= dense.dual_bound - 1e-6
@@ -199,9 +224,7 @@ def test_splitting_alone_is_never_below_the_maximum(seed: int, ball: bool, mixed
     bounds, heard = compute_bounds(perceptron_.network, domain), []
     for limit in (None, expected + 0.3 * max(1.0, abs(expected)), expected - 1.0):
         parameters = SolverParameters(bound_limit=limit)
-        climb = Climb(
-            Highs(), BigM(), perceptron_.network, domain, objective, bounds, parameters, None, heard.append, None
-        )
+        climb = climbing(perceptron_.network, domain, objective, bounds, parameters, heard.append)
         Lines().climb(climb)
         assert expected - 1e-9 * max(1.0, abs(expected)) <= climb.dual == heard[-1]
         assert climb.value <= expected + 1e-7 * max(1.0, abs(expected))

@@ -23,7 +23,7 @@ from netopt.problems.hunting import Hunt
 from netopt.problems.maximization import maximize
 from netopt.problems.maximum_search import MaximumSearch
 from netopt.problems.results import MaximizationResult, VerificationResult
-from netopt.problems.splitting import SplitProofs
+from netopt.problems.settings import Settings
 from netopt.problems.surrogate import ladder as ladder_module
 from netopt.problems.surrogate import portfolio as portfolio_module
 from netopt.problems.surrogate import sparse_model as sparse_model_module
@@ -59,7 +59,7 @@ def validate(result: MaximizationResult | VerificationResult) -> None:
 def only_surrogates(patch: pytest.MonkeyPatch) -> None:
     """Leave finding points to the pruned networks and the solver."""
     patch.setattr(Hunt, "attack", lambda *_: None)
-    patch.setattr(SplitProofs, "suits", lambda *_: False)
+    patch.setattr(Settings, "native", False)
     patch.setattr(MaximumSearch, "_climb", lambda *_args, **_options: None)
     patch.setattr(MaximumSearch, "_sample", lambda self, bracket, _: bracket.offer(self.domain.center[None], "sample"))
     patch.setattr(portfolio_module, "portfolio", lambda *_args, **_options: None)

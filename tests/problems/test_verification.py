@@ -9,7 +9,6 @@ from scipy import sparse
 
 from netopt.engines.objective import SlackObjective
 from netopt.problems.hunting import Hunt
-from netopt.problems.splitting import SplitProofs
 from netopt.problems.verification import verify
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
@@ -93,24 +92,42 @@ def test_the_verdict_is_that_of_all_activation_patterns(kind: str, seed: int) ->
     check(*random_problem(seed, kind))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_native_engine_alone_comes_to_the_same_verdict(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hunt, "attack", lambda *_: None)
+    statuses = set()
+    for seed in range(6):
+        perceptron, prop, truth = random_problem(seed, kind)
+        result = verify(perceptron.network, prop, solver="native", isolate=False, time_limit=5.0)
+        statuses.add(result.status.value)
+        assert not any("solver" in stage for stage in result.stages)
+        if result.status == "sat":
+            assert truth >= -1e-7
+        if result.status == "unsat":
+            assert truth <= 1e-7
+            assert result.dual_bound is not None
+            assert result.dual_bound >= truth - 1e-9
+    assert "unsat" in statuses
+
+
 def test_the_solver_alone_comes_to_the_same_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Hunt, "attack", lambda *_: None)
-    monkeypatch.setattr(SplitProofs, "suits", lambda *_: False)
-    statuses = {check(*random_problem(seed, kind), bounds="interval") for kind in KINDS for seed in range(3)}
+    statuses = {
+        check(*random_problem(seed, kind), bounds="interval", solver="highs") for kind in KINDS for seed in range(3)
+    }
     assert {"sat", "unsat"} <= statuses
 
 
 @pytest.mark.parametrize("formulation", ["partition:2", "multiple-choice", "triangle"])
 def test_every_linear_formulation_comes_to_no_other_verdict(formulation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Hunt, "attack", lambda *_: None)
-    monkeypatch.setattr(SplitProofs, "suits", lambda *_: False)
     for seed in (1, 2, 3):
         perceptron, prop, truth = random_problem(seed, "box")
         if formulation == "triangle":  # a relaxation decides less, never otherwise
-            result = verify(perceptron.network, prop, formulation=formulation, isolate=False)
+            result = verify(perceptron.network, prop, solver="highs", formulation=formulation, isolate=False)
             assert result.status in ("unknown", "sat" if truth >= 0.0 else "unsat")
         else:
-            check(perceptron, prop, truth, formulation=formulation)
+            check(perceptron, prop, truth, solver="highs", formulation=formulation)
 
 
 def test_a_second_solver_confirms_a_proof() -> None:

@@ -25,7 +25,6 @@ from netopt.network.network import Network
 from netopt.network.onnx_writer import write_onnx
 from netopt.problems.results import VerificationResult
 from netopt.problems.run import Progress
-from netopt.problems.splitting import SplitProofs
 from netopt.problems.verification import verify
 from netopt.solvers.highs import Highs
 from netopt.solvers.parameters import SolverParameters
@@ -72,12 +71,6 @@ def hard_problem(generator_seed: int = 0) -> tuple[Network, Property]:
     best = float(network.forward(box.sample(generator, 2000))[:, 0].max())
     row = Conjunction(np.array([[-1.0, 0.0]]), np.array([-20.0 * abs(best)]))
     return network, Property((Case(box, (row,)),), 24, 2)
-
-
-@pytest.fixture
-def solver_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave to the solver what bisection would prove."""
-    monkeypatch.setattr(SplitProofs, "suits", lambda *_: False)
 
 
 @pytest.mark.parametrize(
@@ -128,9 +121,8 @@ def test_a_witness_that_only_float64_accepts_is_unknown(tmp_path: Path) -> None:
     validate(result)
 
 
-@pytest.mark.usefixtures("solver_only")
 def test_a_point_good_only_within_the_tolerance_is_unknown_and_told() -> None:
-    result = verify(RIDGE, ridge_at_least(5e-7), isolate=False)
+    result = verify(RIDGE, ridge_at_least(5e-7), solver="highs", isolate=False)
     assert result.status == "unknown"
     assert result.near_witness is not None
     assert -1e-4 <= result.near_witness.y[0] < 5e-7
@@ -221,7 +213,6 @@ class Liar(MilpSolver):
         )
 
 
-@pytest.mark.usefixtures("solver_only")
 @pytest.mark.parametrize(
     ("termination", "dual_bound", "said"),
     [
@@ -239,11 +230,10 @@ def test_a_solver_that_is_wrong_never_makes_a_verdict(termination: Termination, 
     validate(result)
 
 
-@pytest.mark.usefixtures("solver_only")
 def test_a_solver_that_disagrees_withdraws_the_proof() -> None:
     prop = ridge_at_least(0.5)
-    assert verify(RIDGE, prop, isolate=False).status == "unsat"
-    result = verify(RIDGE, prop, confirm=Liar(Termination.OPTIMAL, 0.3), isolate=False)
+    assert verify(RIDGE, prop, solver="highs", isolate=False).status == "unsat"
+    result = verify(RIDGE, prop, solver="highs", confirm=Liar(Termination.OPTIMAL, 0.3), isolate=False)
     assert result.status == "unknown"
     assert result.confirmed_by is None
     assert any("liar" in notice for notice in result.notices)

@@ -1,0 +1,137 @@
+"""The native engine as a `NetworkSolver`: maximises one objective, with a bound and points at any time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from netopt.arrays import FloatArray
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.engines.attempt import Attempt
+from netopt.engines.branch_and_bound.lanes import Lanes
+from netopt.engines.branch_and_bound.scout import Scout
+from netopt.engines.branch_and_bound.search import Problem
+from netopt.engines.engine import DualBoundCallback, EngineResult, PointCallback
+from netopt.engines.objective import SlackObjective
+from netopt.network.network import Network
+from netopt.solvers.parameters import SolverParameters
+from netopt.solvers.result import Termination
+from netopt.specification.domain import Domain
+
+#: Name in results.
+NATIVE = "native"
+#: Seconds between two bounds that the caller hears of.
+_TELL = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class NativeEngine:
+    """Maximises by branch and bound over boxes, regions and ReLU phases, without a MILP solver.
+
+    Bounds are rounded outward: they hold without tolerance. Points passed to `on_point` are members of the domain with
+    their value of the objective on the network itself.
+
+    Parameters
+    ----------
+    memory : bytes that open parts may take; None for no limit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from netopt.bounds.compute import compute_bounds
+    >>> from netopt.engines.branch_and_bound.engine import NativeEngine
+    >>> from netopt.engines.objective import SlackObjective
+    >>> from netopt.network.build import from_weights
+    >>> from netopt.solvers.parameters import SolverParameters
+    >>> from netopt.specification.box import Box
+    >>> network = from_weights([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])  # |x|
+    >>> box = Box(np.array([-1.0]), np.array([0.5]))
+    >>> objective, bounds = SlackObjective.linear(np.ones(1)), compute_bounds(network, box)
+    >>> answer = NativeEngine().maximize(network, box, objective, bounds, SolverParameters())
+    >>> round(answer.dual_bound, 3), answer.termination.value
+    (1.0, 'optimal')
+    """
+
+    memory: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Name in results."""
+        return NATIVE
+
+    def maximize(
+        self,
+        network: Network,
+        domain: Domain,
+        objective: SlackObjective,
+        bounds: PreactivationBounds,
+        parameters: SolverParameters,
+        *,
+        start: FloatArray | None = None,
+        on_point: PointCallback | None = None,
+        on_bound: DualBoundCallback | None = None,
+        interrupt: threading.Event | None = None,
+    ) -> EngineResult:
+        """Maximise `objective`; see `netopt.engines.engine.NetworkSolver`.
+
+        `EngineResult.name` tells which search the bound rests on. ``NODE_LIMIT`` also stands for searches that have
+        split all they can.
+        """
+        attempt = Attempt(
+            network=network,
+            domain=domain,
+            objective=objective,
+            bounds=bounds,
+            parameters=parameters,
+            on_point=on_point,
+            on_bound=on_bound,
+            interrupt=interrupt,
+        )
+        if start is not None:
+            attempt.seen(start[None])
+        problem = Problem(network, domain, bounds, (objective,))
+        scout = Scout(problem, lambda _, point: attempt.seen(point[None]), attempt.stopped)
+        lanes = Lanes(problem, _Single(attempt, scout), self.memory)
+        limit = parameters.node_limit
+        while not (lanes.finished or attempt.stopped() or (limit is not None and lanes.bounded >= limit)):
+            now = time.monotonic()
+            tell = now + _TELL if attempt.deadline is None else min(now + _TELL, attempt.deadline)
+            lanes.advance(tell, None if limit is None else limit - lanes.bounded)
+            attempt.nodes = lanes.bounded
+            attempt.proved(float(lanes.upper[0]))
+        return EngineResult(
+            termination=attempt.ended() or _limit(attempt, lanes),
+            dual_bound=max(attempt.dual, attempt.value),
+            primal_bound=None if attempt.point is None else attempt.value,
+            point=attempt.point,
+            seconds=attempt.spent,
+            nodes=attempt.nodes,
+            name=lanes.method[0] or NATIVE,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """The watch of one objective."""
+
+    attempt: Attempt
+    scout: Scout
+
+    def enough(self) -> FloatArray:
+        return np.array([self.attempt.enough])
+
+    def stopped(self) -> bool:
+        return self.attempt.stopped()
+
+    def seen(self, objective: int, points: FloatArray) -> None:
+        self.scout.seen(objective, points)
+
+
+def _limit(attempt: Attempt, lanes: Lanes) -> Termination:
+    """Return which limit ended a search that has not proved what it should."""
+    if attempt.remaining == 0.0:
+        return Termination.TIME_LIMIT
+    return Termination.MEMORY_LIMIT if lanes.out_of_memory else Termination.NODE_LIMIT

@@ -1,0 +1,138 @@
+"""The searches of one problem, taking turns; what one of them closes is closed for all."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from netopt.arrays import BoolArray, FloatArray
+from netopt.engines.branch_and_bound.schedule import Rule, schedule
+from netopt.engines.branch_and_bound.search import Problem, Search, Watch
+
+#: Seconds of one turn.
+_TURN = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """One search and the time it had; `search` is None before its first turn and after it was given up."""
+
+    rule: Rule
+    search: Search[Any] | None = None
+    spent: float = 0.0
+    bounded: int = 0
+    ended: bool = False
+
+    @property
+    def due(self) -> float:
+        """What decides whose turn it is: the lane with the least has it."""
+        return max(0.0, self.spent - self.rule.first) / self.rule.share
+
+
+class Lanes:
+    """Bounds several objectives by all the searches that suit them; `advance` may be called again and again.
+
+    Parameters
+    ----------
+    memory : bytes that the open parts of one search may take; None for no limit.
+
+    Attributes
+    ----------
+    upper : (d,) proven bounds.
+    method : (d,) names of the searches they rest on; empty where nothing is proven.
+    out_of_memory : whether a search was given up because of its open parts.
+    """
+
+    def __init__(self, problem: Problem, watch: Watch, memory: float | None = None) -> None:
+        self.problem = problem
+        self.upper: FloatArray = np.full(len(problem.objectives), np.inf)
+        self.method = [""] * len(problem.objectives)
+        self.out_of_memory = False
+        self._memory = memory
+        self._watch = watch
+        self._inside = _Inside(watch, self)
+        self._lanes = [_Lane(rule) for rule in schedule(problem)]
+
+    @property
+    def open(self) -> BoolArray:
+        """Which objectives' bounds do not suffice yet, (d,)."""
+        still: BoolArray = self.upper > self._watch.enough()
+        return still
+
+    @property
+    def finished(self) -> bool:
+        """Whether every objective is closed, or no search is left."""
+        return all(lane.ended for lane in self._lanes) or not self.open.any()
+
+    @property
+    def bounded(self) -> int:
+        """Number of parts bounded by all searches."""
+        return sum(lane.bounded for lane in self._lanes)
+
+    def advance(self, deadline: float | None, most: int | None = None) -> None:
+        """Go on until nothing is left, the watch says stop, a value of `time.monotonic`, or `most` parts bounded."""
+        last = None if most is None else self.bounded + most
+        while not (self.finished or self._watch.stopped()):
+            now = time.monotonic()
+            if (deadline is not None and now >= deadline) or (last is not None and self.bounded >= last):
+                return
+            turn = now + _TURN if deadline is None else min(deadline, now + _TURN)
+            lane = min((lane for lane in self._lanes if not lane.ended), key=lambda lane: lane.due)
+            self._turn(lane, turn, None if last is None else last - self.bounded)
+
+    def _turn(self, lane: _Lane, deadline: float, most: int | None) -> None:
+        begun = time.monotonic()
+        if lane.search is None:
+            lane.search = lane.rule.make(self.problem, self._inside)
+        search = lane.search
+        _drop_closed(search, self._inside.enough())
+        search.advance(deadline, most)
+        lane.bounded = search.bounded
+        better = search.upper < self.upper
+        self.upper = np.minimum(self.upper, search.upper)
+        for k in np.flatnonzero(better):
+            self.method[k] = lane.rule.name
+        heavy = self._memory is not None and array_bytes(search.open) > self._memory
+        if search.finished or heavy:
+            self.out_of_memory |= heavy and not search.finished
+            lane.ended, lane.search = True, None
+        lane.spent += time.monotonic() - begun
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """What a search is told: an objective that another one has closed needs nothing more."""
+
+    watch: Watch
+    lanes: Lanes = field(repr=False)
+
+    def enough(self) -> FloatArray:
+        return np.where(self.lanes.open, self.watch.enough(), np.inf)
+
+    def stopped(self) -> bool:
+        return self.watch.stopped()
+
+    def seen(self, objective: int, points: FloatArray) -> None:
+        self.watch.seen(objective, points)
+
+
+def _drop_closed(search: Search[Any], enough: FloatArray) -> None:
+    """Close the parts whose bounds suffice by now."""
+    upper = search.open.upper
+    done = (upper <= enough).all(axis=1)
+    if done.any():
+        search.closed_upper = np.maximum(search.closed_upper, upper[done].max(axis=0))
+        search.open = search.open.take(~done)
+
+
+def array_bytes(value: Any) -> int:
+    """Return the bytes of all arrays in a dataclass."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if dataclasses.is_dataclass(value):
+        return sum(array_bytes(getattr(value, item.name)) for item in dataclasses.fields(value))
+    return 0

@@ -1,0 +1,102 @@
+"""Cases proven by the native engine, a slice of time at a go; points that it comes across are replayed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from netopt.arrays import FloatArray
+from netopt.engines.branch_and_bound.lanes import Lanes
+from netopt.engines.branch_and_bound.scout import Scout
+from netopt.engines.branch_and_bound.search import Problem
+from netopt.problems.goal import Goal
+from netopt.problems.hunting import Hunt
+from netopt.problems.preparation import BoundsOfCases
+from netopt.problems.run import Run
+
+#: A bound of at most this is below zero.
+NEGATIVE = float(np.nextafter(0.0, -1.0))
+#: The first slice: what is easily proven is proven before a long attack.
+_FIRST_SHARE, _FIRST_SECONDS = 0.15, 3.0
+
+
+@dataclass(slots=True, eq=False)
+class NativeProofs:
+    """The searches of a call, by case.
+
+    Attributes
+    ----------
+    share, most : of the time left, and most seconds, that the searches may take before what comes after them.
+    memory : bytes that the open parts of one search may take; None for no limit.
+    """
+
+    hunt: Hunt
+    run: Run
+    bounds: BoundsOfCases
+    share: float
+    most: float
+    memory: float | None
+    _cases: dict[int, tuple[Sequence[Goal], Lanes]] = field(default_factory=dict)
+
+    def first_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
+        """Try every case shortly; return the number of parts bounded so far."""
+        return self._advance(cases, time.monotonic() + self.run.share(_FIRST_SHARE, _FIRST_SECONDS))
+
+    def main_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
+        """Go on for most of the time; return the number of parts bounded so far."""
+        seconds = self.run.share(self.share, self.most)
+        return self._advance(cases, None if np.isinf(seconds) else time.monotonic() + seconds)
+
+    def _advance(self, cases: Sequence[Sequence[Goal]], end: float | None) -> int:
+        """Share the time until `end` among the cases; what one leaves over is for the others."""
+        pending = list(cases)
+        while pending and (end is None or time.monotonic() < end):
+            again = []
+            for k, goals in enumerate(pending):
+                self.run.check()
+                now = time.monotonic()
+                deadline = None if end is None else now + max(0.0, end - now) / (len(pending) - k)
+                tried, lanes = self._lanes(goals)
+                lanes.advance(deadline)
+                for goal, upper, method in zip(tried, lanes.upper, lanes.method, strict=True):
+                    goal.covered(float(upper), method)
+                if not lanes.finished:
+                    again.append(goals)
+            pending = again if end is not None else []
+        self.run.check()
+        return sum(lanes.bounded for _, lanes in self._cases.values())
+
+    def _lanes(self, goals: Sequence[Goal]) -> tuple[Sequence[Goal], Lanes]:
+        """Return the searches of a case, with the goals that were open when they began."""
+        case = goals[0].case
+        if case not in self._cases:
+            objectives = tuple(goal.objective for goal in goals)
+            domain, network = goals[0].domain, self.hunt.replayer.network
+            problem = Problem(network, domain, self.bounds.tight(goals[0]), objectives)
+            self._cases[case] = goals, Lanes(problem, _Watch(problem, goals, self.hunt, self.run), self.memory)
+        return self._cases[case]
+
+
+class _Watch:
+    """The watch of the goals of one case."""
+
+    def __init__(self, problem: Problem, goals: Sequence[Goal], hunt: Hunt, run: Run) -> None:
+        self._goals, self._run = goals, run
+
+        def found(objective: int, point: FloatArray) -> None:
+            hunt.offer(goals[objective], point[None])
+
+        self._scout = Scout(problem, found, run.halt.is_set)
+        self._scout.best = np.array([goal.best for goal in goals])
+
+    def enough(self) -> FloatArray:
+        return np.array([np.inf if goal.closed else NEGATIVE for goal in self._goals])
+
+    def stopped(self) -> bool:
+        return self._run.halt.is_set()
+
+    def seen(self, objective: int, points: FloatArray) -> None:
+        self._scout.seen(objective, points)
