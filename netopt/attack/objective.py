@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import FloatArray, IntArray, sparse
 from netopt.network.gradient import value_and_gradient
 from netopt.network.network import Network
 from netopt.network.single import SINGLE

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from formulations.milp import MilpBuilder
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 from netopt.attack.objective import SlackBatch
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import sparse
 
 from formulations.milp import VANISHED
 from formulations.triangle import Triangle
-from netopt.arrays import BoolArray, FloatArray
+from netopt.arrays import BoolArray, FloatArray, sparse
 from netopt.attack.objective import SlackBatch
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.encoding import encode

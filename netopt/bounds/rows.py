@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import sparse
+from typing import TypeAlias
 
-from netopt.arrays import FloatArray
+import numpy as np
+
+from netopt.arrays import FloatArray, sparse
 from netopt.bounds.backward import Backward, Rows, UpperFunctions
 from netopt.bounds.inputs import as_inputs
 from netopt.bounds.preactivation import PreactivationBounds
@@ -16,7 +17,7 @@ from netopt.errors import InputError
 from netopt.network.network import INPUT, Network
 from netopt.specification.domain import Domain
 
-RowMatrix = FloatArray | sparse.csr_array
+RowMatrix: TypeAlias = "FloatArray | sparse.csr_array"
 
 
 def bound_rows(

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import FloatArray, IntArray, sparse
 from netopt.network.convolution import Convolution
 from netopt.network.dense import Dense
 from netopt.network.linear_map import LinearMap

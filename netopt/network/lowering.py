@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import sparse
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import FloatArray, IntArray, sparse
 from netopt.network.composition import (
     add_maps,
     compose,

@@ -194,10 +194,7 @@ class Network:
         last_reader = {source: node.name for node in self.nodes for source in node.inputs}
         values: dict[str, FloatArray] = {INPUT: x}
         for node in self.nodes:
-            if isinstance(node, Relu):
-                value = np.maximum(values[node.input], 0.0)
-            else:
-                value = node.value(values, x.shape[0])
+            value = np.maximum(values[node.input], 0.0) if isinstance(node, Relu) else node.value(values, x.shape[0])
             values[node.name] = value
             yield node.name, value
             for source in node.inputs:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
-from netopt.arrays import IntArray
+from netopt.arrays import IntArray, sparse
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
 

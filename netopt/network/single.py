@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
-from netopt.arrays import FloatArray
+from netopt.arrays import FloatArray, sparse
 from netopt.network.convolution import Convolution
 from netopt.network.dense import Dense
 from netopt.network.linear_map import LinearMap

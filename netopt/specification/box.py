@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from formulations.milp import MilpBuilder
 from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.errors import InputError
 from netopt.specification.domain import Domain
+
+if TYPE_CHECKING:
+    from formulations.milp import MilpBuilder
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from formulations.milp import MilpBuilder
 from netopt.arrays import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from formulations.milp import MilpBuilder
 
 
 class Domain(ABC):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from formulations.milp import MilpBuilder, MilpModel
 from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
+
+if TYPE_CHECKING:
+    from formulations.milp import MilpBuilder, MilpModel
 
 _ALTERNATIONS = 200
 
@@ -102,6 +105,8 @@ class IntegerPoints(Domain):
         """Return the member nearest to a point in the L1 norm, None when there is none."""
         from scipy.optimize import Bounds, LinearConstraint, milp
 
+        from formulations.milp import MilpBuilder
+
         builder = MilpBuilder()
         x = self.encode(builder)
         above = builder.add_columns(x.size)
@@ -142,6 +147,8 @@ class IntegerPoints(Domain):
         return np.asarray(self.base.contains(points, tolerance) & (off <= tolerance).all(axis=1))
 
     def encode(self, builder: MilpBuilder) -> IntArray:
+        from formulations.milp import MilpBuilder
+
         inner = MilpBuilder()
         self.base.encode(inner)
         return _copied(inner.build(), builder, self._box, self.mask)

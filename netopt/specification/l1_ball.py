@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
-from formulations.milp import MilpBuilder
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
+
+if TYPE_CHECKING:
+    from formulations.milp import MilpBuilder
 
 _EPSILON = float(np.finfo(np.float64).eps)
 #: Halvings of the multiplier's range in `L1Ball.project`: float64 has no finer ones.

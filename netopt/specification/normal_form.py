@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
-from scipy import sparse
 
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain

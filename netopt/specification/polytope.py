@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
-from formulations.milp import MilpBuilder
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 from netopt.specification.polytope_bounds import descend_multipliers, dual_bound, propagated_box
 from netopt.specification.polytope_lp import inner_point, linear_programs, nearest_points, smallest_violation
+
+if TYPE_CHECKING:
+    from formulations.milp import MilpBuilder
 
 _EPSILON = float(np.finfo(np.float64).eps)
 #: Rows of a polytope without interior (equations) hold up to this share of the row's size: none has exact members.

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
-from netopt.arrays import FloatArray
+from netopt.arrays import FloatArray, sparse
 from netopt.errors import InputError
 
 if TYPE_CHECKING:

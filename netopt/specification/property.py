@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
-from netopt.arrays import BoolArray, FloatArray
+from netopt.arrays import BoolArray, FloatArray, sparse
 from netopt.specification.domain import Domain
 
 

@@ -12,9 +12,8 @@ import re
 from typing import Any, NoReturn
 
 import numpy as np
-from scipy import sparse
 
-from netopt.arrays import FloatArray
+from netopt.arrays import FloatArray, sparse
 from netopt.errors import InputError
 from netopt.specification.normal_form import Formula, LinearRows
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import sparse
 
+from netopt.arrays import sparse
 from netopt.network.composition import structured
 from netopt.network.lowering import Expression
 from netopt.network.onnx_reader.call import Call, Constant, LoweringFunction, Tensor, Value
