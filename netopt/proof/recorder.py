@@ -39,7 +39,7 @@ class ProofRecorder:
     >>> from netopt.proof.recorder import ProofRecorder
     >>> recorder = ProofRecorder()
     >>> trail = recorder.search(0, [0])
-    >>> halves = trail.split_axis(np.array([trail.root]), np.array([2]), np.array([0.5]))
+    >>> halves = trail.split_axis(trail.whole(), np.array([2]), np.array([0.5]))
     >>> trail.close(halves, np.array([0, 0]))
     """
 

@@ -1,7 +1,7 @@
 """What one search over one domain tells a proof log: how parts were split and cut, and what closed them.
 
-Parts are numbered; the whole domain is `Trail.root`. A search keeps the number of each open part beside it and hands
-the numbers in where it splits, cuts or closes parts. Numbers of another process's trail (`fork`) never collide, so
+Parts are numbered, `Trail.whole` gives the first numbers. A search keeps the number of each open part beside it and
+hands the numbers in where it splits, cuts or closes parts. Numbers of another process's trail (`fork`) never collide, so
 that trails can be joined. Where no proof is asked for, a search is given `SILENT`, which does nothing.
 """
 
@@ -59,17 +59,19 @@ class Leaves:
     Attributes
     ----------
     part, objective : (k,).
-    weights : (k, rows) not negative: the combination of the objective's rows (slacks, not divided by their norms) that
-        is negative there, zeros behind the last row; None where a single row does.
-    slope : (k, neurons) of the lines below the ReLUs, None for the usual ones.
-    multiplier : (k, neurons) of the phases that are fixed, None for zeros.
+    weights : (k, rows) not negative: the combination of the objective's normalised rows that is negative there, zeros
+        behind the last row; None where a single row does.
+    slope : (k, columns) of the lines below the ReLUs, None for the usual ones.
+    multiplier : (k, columns) of the phases that are fixed, None for zeros.
+    neurons : (columns,) the neurons, of all ReLUs side by side, that slopes and multipliers are about, ascending.
     """
 
     part: IntArray
     objective: IntArray
-    weights: FloatArray | None = None
-    slope: NDArray[np.float32] | None = None
-    multiplier: FloatArray | None = None
+    weights: FloatArray | None
+    slope: NDArray[np.float32] | None
+    multiplier: NDArray[np.float32] | None
+    neurons: IntArray
 
 
 @dataclass(slots=True, eq=False)
@@ -78,17 +80,23 @@ class Trail:
 
     Attributes
     ----------
-    root : number of the part that is the whole domain.
+    roots : numbers of the parts that are the whole domain.
     silent : whether nothing is written down, so that what is costly need not be gathered.
     splits, cuts, leaves : what was told, in the order of the calls.
     """
 
-    root: int = 0
+    roots: list[int] = field(default_factory=list)
     silent: bool = False
     splits: list[Splits] = field(default_factory=list)
     cuts: list[Cuts] = field(default_factory=list)
     leaves: list[Leaves] = field(default_factory=list)
-    _next: int = 1
+    _next: int = 0
+
+    def whole(self, count: int = 1) -> IntArray:
+        """Return numbers (count,) of as many copies of the whole domain, each to be split by itself."""
+        numbers = self._new(count)
+        self.roots += numbers.tolist()
+        return numbers
 
     def split_axis(self, part: IntArray, axis: IntArray, value: FloatArray) -> IntArray:
         """Note boxes (k,) cut at ``x[axis] = value``; return the numbers (2k,) of the lower parts, then the upper."""
@@ -110,19 +118,31 @@ class Trail:
         objective: IntArray,
         *,
         weights: FloatArray | None = None,
-        slope: FloatArray | None = None,
-        multiplier: FloatArray | None = None,
+        slope: FloatArray | NDArray[np.float32] | None = None,
+        multiplier: FloatArray | NDArray[np.float32] | None = None,
+        neurons: IntArray | None = None,
     ) -> None:
-        """Note that objectives (k,) are closed over parts (k,), and by what: see `Leaves`."""
+        """Note that objectives (k,) are closed over parts (k,), and by what: see `Leaves`.
+
+        Parameters
+        ----------
+        neurons : what the columns of `slope` and `multiplier` are about; needed with one of these.
+        """
         if len(part):
-            slopes = None if slope is None else slope.astype(np.float32)
-            weights = None if weights is None else weights.copy()
-            multiplier = None if multiplier is None else multiplier.copy()
-            self.leaves.append(Leaves(_numbers(part), _numbers(objective), weights, slopes, multiplier))
+            self.leaves.append(
+                Leaves(
+                    _numbers(part),
+                    _numbers(objective),
+                    None if weights is None else np.array(weights, dtype=np.float64),
+                    None if slope is None else slope.astype(np.float32),
+                    None if multiplier is None else multiplier.astype(np.float32),
+                    np.empty(0, dtype=np.int64) if neurons is None else neurons,
+                )
+            )
 
     def fork(self, number: int) -> Trail:
         """Return an empty trail for another process; `number` > 0 is given away once only."""
-        return Trail(self.root, self.silent, _next=number * _RANGE)
+        return Trail(silent=self.silent, _next=number * _RANGE)
 
     def join(self, other: Trail) -> None:
         """Take over what a forked trail was told."""
@@ -147,6 +167,12 @@ class _SilentTrail(Trail):
 
     __slots__ = ()
 
+    def whole(self, count: int = 1) -> IntArray:
+        return self._new(count)
+
+    def fork(self, number: int) -> Trail:
+        return self
+
     def cut(self, part: IntArray, lower: FloatArray, upper: FloatArray) -> IntArray:
         return part
 
@@ -156,7 +182,7 @@ class _SilentTrail(Trail):
         objective: IntArray,
         *,
         weights: FloatArray | None = None,
-        slope: FloatArray | None = None,
+        slope: FloatArray | NDArray[np.float32] | None = None,
         multiplier: FloatArray | None = None,
     ) -> None:
         return
