@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, islice
 
 import numpy as np
@@ -27,19 +28,22 @@ CLAUSE_LIMIT = 1_000_000
 ROW_LIMIT = 20_000_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class LinearRows:
-    """Rows ``matrix @ (x, y) <= bound``.
+    """Rows ``A (x, y) <= bound``.
 
     Attributes
     ----------
-    matrix : (rows, input_size + output_size) CSR without stored zeros.
+    starts, columns, values : A as compressed rows without zeros, the columns of a row in order: those of row k are the
+        entries ``starts[k]`` to ``starts[k + 1]``.
     bound : (rows,).
     input_size, output_size : how the columns split.
     integral : (input_size,) which inputs take integers only, None for none.
     """
 
-    matrix: sparse.csr_array
+    starts: IntArray
+    columns: IntArray
+    values: FloatArray
     bound: FloatArray
     input_size: int
     output_size: int
@@ -59,13 +63,37 @@ class LinearRows:
         values = np.fromiter(
             chain.from_iterable(row.values() for row, _ in entries), dtype=np.float64, count=int(sizes.sum())
         )
-        matrix = sparse.csr_array(
-            (values, columns, np.concatenate([[0], np.cumsum(sizes)])), shape=(sizes.size, input_size + output_size)
-        )
-        matrix.sort_indices()
-        matrix.eliminate_zeros()
         bound = np.array([limit for _, limit in entries], dtype=np.float64)
-        return cls(matrix, bound, input_size, output_size, integral)
+        row = np.repeat(np.arange(sizes.size), sizes)
+        return cls.of_triples(row, columns, values, bound, input_size, output_size, integral)
+
+    @classmethod
+    def of_triples(
+        cls,
+        row: IntArray,
+        columns: IntArray,
+        values: FloatArray,
+        bound: FloatArray,
+        input_size: int,
+        output_size: int,
+        integral: BoolArray | None = None,
+    ) -> LinearRows:
+        """Return the rows given as (row, column, value) of their entries, none twice."""
+        order = np.lexsort((columns, row))
+        order = order[values[order] != 0.0]
+        starts = np.concatenate([[0], np.cumsum(np.bincount(row[order], minlength=bound.size))])
+        return cls(starts, columns[order], values[order], bound, input_size, output_size, integral)
+
+    @property
+    def row(self) -> IntArray:
+        """Row of every entry."""
+        return np.repeat(np.arange(self.bound.size), np.diff(self.starts))
+
+    @cached_property
+    def matrix(self) -> sparse.csr_array:
+        """A itself."""
+        shape = (self.bound.size, self.input_size + self.output_size)
+        return sparse.csr_array((self.values, self.columns, self.starts), shape=shape)
 
 
 def build_property(formulas: Sequence[Formula], rows: LinearRows) -> Property:
@@ -137,8 +165,8 @@ class _Assembler:
         self.rows = rows
         count = rows.bound.size
         n = rows.input_size
-        entry_row = np.repeat(np.arange(count), np.diff(rows.matrix.indptr))
-        on_input = rows.matrix.indices < n
+        entry_row = rows.row
+        on_input = rows.columns < n
         inputs = np.bincount(entry_row[on_input], minlength=count)
         outputs = np.bincount(entry_row[~on_input], minlength=count)
         self.constant = (inputs + outputs) == 0
@@ -151,25 +179,25 @@ class _Assembler:
 
     def _read_box_rows(self) -> None:
         """For a box row ``c x_j <= b``: its input, its side and the value b / c."""
-        matrix = self.rows.matrix
         self.variable = np.full(self.rows.bound.size, -1)
         self.value = np.zeros(self.rows.bound.size)
         self.is_upper = np.zeros(self.rows.bound.size, dtype=bool)
         picked = np.flatnonzero(self.is_box)
-        entry = matrix.indptr[picked]
-        self.variable[picked] = matrix.indices[entry]
-        self.value[picked] = self.rows.bound[picked] / matrix.data[entry]
-        self.is_upper[picked] = matrix.data[entry] > 0.0
+        entry = self.rows.starts[picked]
+        self.variable[picked] = self.rows.columns[entry]
+        self.value[picked] = self.rows.bound[picked] / self.rows.values[entry]
+        self.is_upper[picked] = self.rows.values[entry] > 0.0
 
     def _read_conjunction_rows(self) -> None:
         picked = np.flatnonzero(self.is_conjunction)
         self.position = np.full(self.rows.bound.size, -1)
         self.position[picked] = np.arange(picked.size)
         n = self.rows.input_size
-        chosen = self.rows.matrix[picked]
-        self.output_matrix = chosen[:, n:].toarray()
-        self.input_matrix = sparse.csr_array(chosen[:, :n])
-        self.mixes = np.diff(self.input_matrix.indptr) > 0
+        place, columns = self.position[self.rows.row], self.rows.columns
+        of_output, of_input = (place >= 0) & (columns >= n), (place >= 0) & (columns < n)
+        self.output_matrix = np.zeros((picked.size, self.rows.output_size))
+        self.output_matrix[place[of_output], columns[of_output] - n] = self.rows.values[of_output]
+        self.mixes = np.bincount(place[of_input], minlength=picked.size) > 0
         self.any_mixes = bool(self.mixes.any())
         self.conjunction_bound = self.rows.bound[picked]
 
@@ -252,12 +280,13 @@ class _Assembler:
         owner, row = _flat(clauses)
         picked = self.position[row]
         output, bound = self.output_matrix[picked], self.conjunction_bound[picked]
+        inputs = self.rows.matrix[:, : self.rows.input_size] if self.any_mixes else None
         end = np.searchsorted(owner, np.arange(len(clauses)), side="right").tolist()
         first = 0
         for last in end:
             mixed = None
-            if self.any_mixes and self.mixes[picked[first:last]].any():
-                mixed = self.input_matrix[picked[first:last]]
+            if inputs is not None and self.mixes[picked[first:last]].any():
+                mixed = inputs[row[first:last]]
             yield Conjunction(output[first:last], bound[first:last], mixed)
             first = last
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from netopt.arrays import FloatArray, sparse
+from netopt.arrays import FloatArray
 from netopt.errors import InputError
 from netopt.specification.normal_form import Formula, LinearRows
 
@@ -239,20 +239,20 @@ class _Parser:
     # Rows ---------------------------------------------------------------------------------------------------------
 
     def _rows(self) -> LinearRows:
-        sign, columns, right_columns, bound = self._simple_arrays()
+        sign, left, right, bound = self._simple_arrays()
         n, m = self.sizes["X"], self.sizes["Y"]
-        compared = np.flatnonzero(right_columns >= 0)
-        places = (
-            np.concatenate([np.arange(sign.size), compared]),
-            np.concatenate([columns, right_columns[compared]]),
-        )
-        values = np.concatenate([sign, -sign[compared]])
-        simple = sparse.coo_array((values, places), shape=(sign.size, n + m)).tocsr()
-        simple.eliminate_zeros()
+        compared = np.flatnonzero(right >= 0)
+        sign[left == right] = 0.0
         entries = [({self.declared[name]: c for name, c in row.items()}, limit) for row, limit in self.general]
         general = LinearRows.of(entries, n, m)
-        matrix = sparse.csr_array(sparse.vstack([simple, general.matrix], format="csr"))
-        return LinearRows(matrix, np.concatenate([bound, general.bound]), n, m)
+        return LinearRows.of_triples(
+            np.concatenate([np.arange(sign.size), compared, sign.size + general.row]),
+            np.concatenate([left, right[compared], general.columns]),
+            np.concatenate([sign, -sign[compared], general.values]),
+            np.concatenate([bound, general.bound]),
+            n,
+            m,
+        )
 
     def _simple_arrays(self) -> tuple[FloatArray, Any, Any, FloatArray]:
         """Return sign, left column, right column (-1 for a number) and bound of every simple comparison."""
