@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from formulations.formulation import Formulation
-from formulations.registry import parse_formulation
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import LEVELS
 from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError, UnsupportedModelError
 from netopt.network.load import load_network
 from netopt.network.network import Network
 from netopt.problems.softmax import check_comparisons
-from netopt.solvers.registry import get_solver
-from netopt.solvers.solver import MilpSolver
 from netopt.specification.domain import Domain
 from netopt.specification.property import Property
 from netopt.specification.vnnlib import read_vnnlib
+
+if TYPE_CHECKING:
+    from formulations.formulation import Formulation
+    from netopt.solvers.solver import MilpSolver
 
 
 def as_network(network: Any, *, logits: bool) -> Network:
@@ -39,6 +39,8 @@ def as_property(prop: Property | str | Path) -> Property:
 
 def as_formulation(formulation: Formulation | str) -> Formulation:
     """Return a formulation from itself or from its name, e.g. ``"partition:4"``."""
+    from formulations.registry import parse_formulation
+
     return parse_formulation(formulation) if isinstance(formulation, str) else formulation
 
 
@@ -50,6 +52,8 @@ def as_solver(solver: MilpSolver | str) -> MilpSolver:
     SolverUnavailableError
         It is not installed or not licensed.
     """
+    from netopt.solvers.registry import get_solver
+
     chosen = get_solver(solver) if isinstance(solver, str) else solver
     availability = chosen.availability()
     if not availability.usable:

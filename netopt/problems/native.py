@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from netopt.arrays import FloatArray
-from netopt.engines.branch_and_bound.lanes import Lanes
-from netopt.engines.branch_and_bound.scout import Scout
-from netopt.engines.branch_and_bound.search import Problem
 from netopt.problems.goal import Goal
 from netopt.problems.hunting import Hunt
 from netopt.problems.preparation import BoundsOfCases
 from netopt.problems.run import Run
+from netopt.problems.settings import Settings
+
+if TYPE_CHECKING:
+    from netopt.engines.branch_and_bound.lanes import Lanes
+    from netopt.engines.branch_and_bound.search import Problem
 
 #: A bound of at most this is below zero.
 NEGATIVE = float(np.nextafter(0.0, -1.0))
@@ -29,16 +32,13 @@ class NativeProofs:
 
     Attributes
     ----------
-    share, most : of the time left, and most seconds, that the searches may take before what comes after them.
-    memory : bytes that the open parts of one search may take; None for no limit.
+    settings : of the call.
     """
 
     hunt: Hunt
     run: Run
     bounds: BoundsOfCases
-    share: float
-    most: float
-    memory: float | None
+    settings: Settings
     _cases: dict[int, tuple[Sequence[Goal], Lanes]] = field(default_factory=dict)
 
     def first_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
@@ -47,7 +47,7 @@ class NativeProofs:
 
     def main_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
         """Go on for most of the time; return the number of parts bounded so far."""
-        seconds = self.run.share(self.share, self.most)
+        seconds = self.run.share(*self.settings.native_share)
         return self._advance(cases, None if np.isinf(seconds) else time.monotonic() + seconds)
 
     def _advance(self, cases: Sequence[Sequence[Goal]], end: float | None) -> int:
@@ -71,12 +71,16 @@ class NativeProofs:
 
     def _lanes(self, goals: Sequence[Goal]) -> tuple[Sequence[Goal], Lanes]:
         """Return the searches of a case, with the goals that were open when they began."""
+        from netopt.engines.branch_and_bound.lanes import Lanes
+        from netopt.engines.branch_and_bound.search import Problem
+
         case = goals[0].case
         if case not in self._cases:
             objectives = tuple(goal.objective for goal in goals)
             domain, network = goals[0].domain, self.hunt.replayer.network
             problem = Problem(network, domain, self.bounds.tight(goals[0]), objectives)
-            self._cases[case] = goals, Lanes(problem, _Watch(problem, goals, self.hunt, self.run), self.memory)
+            watch = _Watch(problem, goals, self.hunt, self.run)
+            self._cases[case] = goals, Lanes(problem, watch, self.settings.open_bytes, self.settings.team)
         return self._cases[case]
 
 
@@ -84,6 +88,8 @@ class _Watch:
     """The watch of the goals of one case."""
 
     def __init__(self, problem: Problem, goals: Sequence[Goal], hunt: Hunt, run: Run) -> None:
+        from netopt.engines.branch_and_bound.scout import Scout
+
         self._goals, self._run = goals, run
 
         def found(objective: int, point: FloatArray) -> None:

@@ -11,7 +11,6 @@ from netopt.network.network import Network
 from netopt.problems.goal import Goal
 from netopt.problems.run import Run
 from netopt.problems.settings import Settings
-from netopt.tightening.levels import tighten
 
 #: Cases whose bounds are kept; more are made again when asked for.
 KEPT = 64
@@ -47,6 +46,8 @@ class BoundsOfCases:
         if not self.tightens:
             return self.quick(goal)
         if goal.case not in self._tight:
+            from netopt.tightening.levels import tighten
+
             self.run.check()
             left = self.run.remaining
             self._tight[goal.case] = tighten(

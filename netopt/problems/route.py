@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from netopt.solvers.solver import MilpSolver
+if TYPE_CHECKING:
+    from netopt.solvers.solver import MilpSolver
 
 #: The MILP solver of the routes that name none.
 DEFAULT_SOLVER = "highs"

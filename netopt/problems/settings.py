@@ -5,19 +5,24 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from formulations.formulation import Formulation
-from netopt.engines.branch_and_bound.engine import NativeEngine
-from netopt.engines.engine import NetworkSolver
-from netopt.engines.milp import MilpEngine
-from netopt.engines.relaxed import RelaxedEngine
 from netopt.errors import InvalidOptionError
 from netopt.problems.inputs import as_formulation, as_solver, check_level, check_pair
 from netopt.problems.route import Route
 from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate, as_surrogate
-from netopt.solvers.child import ChildSolver
 from netopt.solvers.parameters import SolverParameters
-from netopt.solvers.solver import MilpSolver
+
+if TYPE_CHECKING:
+    from formulations.formulation import Formulation
+    from netopt.engines.branch_and_bound.engine import NativeEngine
+    from netopt.engines.branch_and_bound.team import Team
+    from netopt.engines.engine import NetworkSolver
+    from netopt.solvers.solver import MilpSolver
+
+#: Formulation of the calls that name none; every solver takes it.
+DEFAULT_FORMULATION = "big-m"
 
 _BYTES = 2.0**30
 #: Share of the time left, and most seconds, of the native engine where a MILP solver comes after it.
@@ -26,30 +31,33 @@ _BEFORE_SOLVER = (0.8, 600.0)
 _OPEN_BYTES, _OPEN_SHARE = 8.0 * 2**30, 0.25
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Settings:
     """Checked settings of one call.
+
+    Solver and formulation are made when they are first asked for: most calls need none.
 
     Attributes
     ----------
     route : which engines prove.
-    solver : of MILPs and LPs; runs in a child process when `isolate` was asked for.
-    formulation : how ReLU layers are written.
+    asked_solver, asked_formulation, asked_confirm : what the caller gave.
     bounds : level of the pre-activation bounds.
     threads, seed : of every solver.
+    isolate : whether solvers run in child processes; those end with `closing`.
     memory : bytes that each process may take, None for no limit.
-    confirm : solver that repeats a proof, None for none.
     surrogate : what is searched in place of, or before, the dense network; None for nothing.
     """
 
     route: Route
-    solver: MilpSolver
-    formulation: Formulation
+    asked_solver: MilpSolver | str
+    asked_formulation: Formulation | str
+    asked_confirm: MilpSolver | str | None
     bounds: str
     threads: int
     seed: int
+    isolate: bool
+    closing: ExitStack
     memory: float | None = None
-    confirm: MilpSolver | None = None
     surrogate: Surrogate | RelaxedSurrogate | None = None
 
     @classmethod
@@ -83,30 +91,48 @@ class Settings:
             )
         check_level(bounds)
         surrogate = as_surrogate(prune)
-        form = as_formulation(formulation)
         route, milp = Route.of(solver)
         if surrogate is not None and route is Route.NATIVE:
             raise InvalidOptionError(
                 "solver is 'native' and prune is given; pruned networks are searched by a MILP solver: leave solver at"
                 " 'auto' or name one"
             )
-        solvers = [as_solver(name) for name in (milp, confirm) if name is not None]
-        for one in solvers:
-            check_pair(one, form)
-        most = None if memory_limit is None else memory_limit * _BYTES
-        if isolate:
-            solvers = [_isolated(one, most, closing) for one in solvers]
-        return cls(
+        settings = cls(
             route=Route.MILP if isinstance(surrogate, RelaxedSurrogate) else route,
-            solver=solvers[0],
-            formulation=form,
+            asked_solver=milp,
+            asked_formulation=formulation,
+            asked_confirm=confirm,
             bounds=bounds,
             threads=threads,
             seed=seed,
-            memory=most,
-            confirm=solvers[1] if len(solvers) > 1 else None,
+            isolate=isolate,
+            closing=closing,
+            memory=None if memory_limit is None else memory_limit * _BYTES,
             surrogate=surrogate,
         )
+        if route is Route.MILP or confirm is not None or formulation != DEFAULT_FORMULATION:
+            settings._check_solvers()
+        return settings
+
+    def _check_solvers(self) -> None:
+        for one in (self.solver, self.confirm):
+            if one is not None:
+                check_pair(one, self.formulation)
+
+    @cached_property
+    def solver(self) -> MilpSolver:
+        """The solver of MILPs and LPs, in a child process when the settings say so."""
+        return self._isolated(self.asked_solver)
+
+    @cached_property
+    def confirm(self) -> MilpSolver | None:
+        """The solver that repeats a proof, None for none."""
+        return None if self.asked_confirm is None else self._isolated(self.asked_confirm)
+
+    @cached_property
+    def formulation(self) -> Formulation:
+        """How ReLU layers are written."""
+        return as_formulation(self.asked_formulation)
 
     @property
     def native(self) -> bool:
@@ -129,19 +155,38 @@ class Settings:
         limit = _OPEN_BYTES if self.memory is None else self.memory
         return _OPEN_SHARE * limit
 
+    @cached_property
+    def team(self) -> Team | None:
+        """Processes that take part in the native engine's searches; None for one thread."""
+        if self.threads == 1:
+            return None
+        from netopt.engines.branch_and_bound.team import Team
+        from netopt.engines.local_processes import LocalProcesses
+
+        others = self.threads - 1
+        team = Team(lambda: LocalProcesses(others), others)
+        self.closing.callback(team.close)
+        return team
+
     @property
     def native_engine(self) -> NativeEngine:
         """The native engine, for one objective."""
-        return NativeEngine(self.open_bytes)
+        from netopt.engines.branch_and_bound.engine import NativeEngine
+
+        return NativeEngine(self.open_bytes, self.team)
 
     @property
     def engine(self) -> NetworkSolver:
         """The engine that proves and searches with the MILP solver."""
         if isinstance(self.surrogate, RelaxedSurrogate):
+            from netopt.engines.relaxed import RelaxedEngine
+
             rate = self.surrogate.rate
             if rate is None:
                 return RelaxedEngine(self.solver, self.formulation)
             return RelaxedEngine.at_rate(self.solver, self.formulation, rate)
+        from netopt.engines.milp import MilpEngine
+
         return MilpEngine(self.solver, self.formulation)
 
     @property
@@ -152,12 +197,18 @@ class Settings:
 
     def warm_up(self) -> None:
         """Start the solver's process where it is sure to be asked, so that it loads while this one works."""
-        if self.route is Route.MILP and isinstance(self.solver, ChildSolver):
+        if self.route is not Route.MILP:
+            return
+        from netopt.solvers.child import ChildSolver
+
+        if isinstance(self.solver, ChildSolver):
             self.solver.prepare()
 
     @property
     def plain_solver(self) -> MilpSolver:
         """The solver itself, for a step that starts child processes of its own."""
+        from netopt.solvers.child import ChildSolver
+
         return self.solver.inner if isinstance(self.solver, ChildSolver) else self.solver
 
     @property
@@ -165,11 +216,13 @@ class Settings:
         """Parameters every solve starts from."""
         return SolverParameters(threads=self.threads, seed=self.seed)
 
+    def _isolated(self, solver: MilpSolver | str) -> MilpSolver:
+        """Return the solver in a child process of this call; a `ChildSolver` stays the caller's own."""
+        from netopt.solvers.child import ChildSolver
 
-def _isolated(solver: MilpSolver, memory_limit: float | None, closing: ExitStack) -> MilpSolver:
-    """Return the solver in a child process of this call; a `ChildSolver` stays the caller's own."""
-    if isinstance(solver, ChildSolver):
-        return solver
-    child = ChildSolver(solver, memory_limit)
-    closing.callback(child.close)
-    return child
+        chosen = as_solver(solver)
+        if not self.isolate or isinstance(chosen, ChildSolver):
+            return chosen
+        child = ChildSolver(chosen, self.memory)
+        self.closing.callback(child.close)
+        return child

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from netopt.network.network import Network
-from netopt.problems.confirmation import Confirmation
 from netopt.problems.goal import SOLVER_MARGIN, Goal
 from netopt.problems.hunting import Hunt
 from netopt.problems.replay import NEAR, Grade
 from netopt.problems.results import VerificationResult, VerificationStatus
 from netopt.problems.run import Halt, Run
 from netopt.solvers.result import Termination
+
+if TYPE_CHECKING:
+    from netopt.problems.confirmation import Confirmation
 
 #: Open disjuncts that the notices describe one by one.
 _DESCRIBED = 5

@@ -7,37 +7,32 @@ from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from formulations.big_m import BigM
-from formulations.formulation import Formulation
 from netopt.arrays import FloatArray
-from netopt.attack.gradient_ascent import ROBUST
-from netopt.engines.engine import NetworkSolver
-from netopt.engines.milp import MilpEngine
 from netopt.network.network import Network
-from netopt.problems.confirmation import Confirmation, confirm
 from netopt.problems.goal import Goal, goals_of
 from netopt.problems.hunting import Effort, Hunt
 from netopt.problems.inputs import as_network, as_property, check_property
 from netopt.problems.native import NativeProofs
 from netopt.problems.preparation import BoundsOfCases
-from netopt.problems.proving import Prover
 from netopt.problems.replay import Replayer
 from netopt.problems.results import VerificationResult
 from netopt.problems.run import Progress, ProgressCallback, Run, supervise
 from netopt.problems.screening import bound_goals, screen_boxes
-from netopt.problems.settings import Settings
-from netopt.problems.surrogate.incumbent import GoalIncumbent
-from netopt.problems.surrogate.ladder import Ladder
+from netopt.problems.settings import DEFAULT_FORMULATION, Settings
 from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate
-from netopt.problems.surrogate.polish import Polisher
-from netopt.problems.surrogate.portfolio import Portfolio
 from netopt.problems.verdict import verdict
-from netopt.solvers.solver import MilpSolver
 from netopt.specification.property import Property
+
+if TYPE_CHECKING:
+    from formulations.formulation import Formulation
+    from netopt.engines.engine import NetworkSolver
+    from netopt.problems.confirmation import Confirmation
+    from netopt.problems.proving import Prover
+    from netopt.solvers.solver import MilpSolver
 
 #: From this many cases on, boxes are screened in batches before any is attacked.
 MANY_CASES = 16
@@ -48,7 +43,7 @@ def verify(
     prop: Property | str | Path,
     *,
     solver: MilpSolver | str = "auto",
-    formulation: Formulation | str = BigM(),  # noqa: B008 - frozen, without state
+    formulation: Formulation | str = DEFAULT_FORMULATION,
     bounds: str = "crown",
     time_limit: float | None = None,
     threads: int = 1,
@@ -148,7 +143,7 @@ class _Verification:
             self._screen(read)
         self._attack(hunt, Effort.SHORT)
         self._bound(read, bounds)
-        native = NativeProofs(hunt, self.run, bounds, *self.settings.native_share, self.settings.open_bytes)
+        native = NativeProofs(hunt, self.run, bounds, self.settings)
         if not bounds.tightens:
             self._branch(native.first_slice)
         if self._open_cases():
@@ -228,6 +223,11 @@ class _Verification:
         open_goals = [goal for goals in self._open_cases() for goal in goals]
         if not open_goals:
             return
+        from netopt.attack.gradient_ascent import ROBUST
+        from netopt.problems.surrogate.incumbent import GoalIncumbent
+        from netopt.problems.surrogate.ladder import Ladder
+        from netopt.problems.surrogate.polish import Polisher
+        from netopt.problems.surrogate.portfolio import Portfolio
 
         def improved() -> None:
             with hunt.lock:
@@ -267,6 +267,8 @@ class _Verification:
         self._report("tighten")
 
     def _prove(self, network: Network, hunt: Hunt, bounds: BoundsOfCases) -> None:
+        if not self._open_cases():
+            return
         pending = sorted((goal for goals in self._open_cases() for goal in goals), key=lambda goal: -goal.upper)
         self._prover(network, hunt, bounds, self.settings.engine, "prove").prove(pending)
 
@@ -274,11 +276,16 @@ class _Verification:
         solver = self.settings.confirm
         if solver is None or not all(goal.closed for goal in self.goals):
             return
+        from netopt.engines.milp import MilpEngine
+        from netopt.problems.confirmation import confirm
+
         engine = MilpEngine(solver, self.settings.formulation)
         prover = self._prover(network, hunt, bounds, engine, "confirm")
         self.confirmation = confirm(prover, self.goals, exact=self.settings.formulation.exact)
 
     def _prover(self, network: Network, hunt: Hunt, bounds: BoundsOfCases, engine: NetworkSolver, stage: str) -> Prover:
+        from netopt.problems.proving import Prover
+
         def judged(goal: Goal, point: FloatArray) -> None:
             hunt.candidate(goal, point)
             self._report(stage)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from netopt.errors import InvalidOptionError
-from netopt.pruning.registry import find_method, parse_prune
 
 #: Method and rates of ``"ladder"``, sparsest first.
 DEFAULT_METHOD = "domain-aware"
@@ -35,6 +34,8 @@ class Pruning:
     @property
     def label(self) -> str:
         """The pruning as it is written on the command line, e.g. ``"domain-aware:0.8"``."""
+        from netopt.pruning.registry import find_method
+
         return f"{self.method}:{self.rate:g}" if find_method(self.method).takes_rate else self.method
 
 
@@ -76,6 +77,8 @@ class Surrogate:
         InvalidOptionError
             The method is unknown, or a rate is not in [0, 1).
         """
+        from netopt.pruning.registry import parse_prune
+
         prunings = [Pruning(*parse_prune(f"{method}:{float(rate)!r}")) for rate in sorted(set(rates), reverse=True)]
         rungs = tuple(pruning for pruning in prunings if pruning.rate)  # rate 0 is the dense network itself
         return cls(rungs=rungs, exact=True, no_good=no_good, region_model=region_model)
@@ -113,6 +116,8 @@ def parse_surrogate(text: str) -> Surrogate | RelaxedSurrogate:
     if head == _RELAXED:
         return RelaxedSurrogate(_rate(text, rest) if colon else None)
     if head != _LADDER:
+        from netopt.pruning.registry import parse_prune
+
         return Surrogate(rungs=(Pruning(*parse_prune(text.strip())),))
     if not colon:
         return Surrogate.ladder()
