@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -69,6 +69,9 @@ class Network:
         if self.output not in by_name:
             raise InputError(f"the network's output {self.output!r} is not one of its nodes")
         object.__setattr__(self, "_by_name", MappingProxyType(by_name))
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy cannot be pickled
+        return Network, tuple(getattr(self, item.name) for item in fields(self) if item.init)
 
     def __getitem__(self, name: str) -> Node:
         """Return the node called `name`."""

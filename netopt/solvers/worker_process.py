@@ -10,36 +10,46 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
+from types import MappingProxyType
 from typing import Any
 
 from netopt.solvers.memory import resident_memory
 from netopt.solvers.worker import Job
 
-_BOOT = "import sys; sys.path[:] = {path!r}; from netopt.solvers.worker import serve; serve({descriptor})"
+_BOOT = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve({descriptor})"
 
 
 class WorkerProcess:
-    """A Python process in a session of its own that runs `netopt.solvers.worker.serve`.
+    """A Python process in a session of its own that runs ``serve`` of a module.
 
     It is started as a fresh interpreter, not by multiprocessing, which would import the caller's main script again; so
     a script needs no ``if __name__ == "__main__"``. Every message ends up in `messages`; when the process is gone, the
     last message is None. `jobs` counts those submitted.
+
+    Parameters
+    ----------
+    module : has a function ``serve`` that takes the descriptor of a socket and answers the jobs that arrive there.
+    environment : variables that the process has besides this one's.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, module: str = "netopt.solvers.worker", environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            code = _BOOT.format(path=sys.path, descriptor=theirs.fileno())
+            code = _BOOT.format(path=sys.path, module=module, descriptor=theirs.fileno())
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code],
+                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
         self.jobs = 0
         self.messages: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
-        self._outbox: queue.SimpleQueue[Job | int | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[Job | bytes | int | None] = queue.SimpleQueue()
         self._connection = Connection(ours.detach())
         self._reader = threading.Thread(target=self._read, name="netopt-worker-reader", daemon=True)
         self._reader.start()
@@ -72,7 +82,7 @@ class WorkerProcess:
         """Exit status once the process ended, negative for a signal; None while it runs."""
         return self._process.poll()
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Job | bytes) -> None:
         """Send a job."""
         self.jobs += 1
         self._outbox.put(job)

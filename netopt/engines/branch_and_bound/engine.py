@@ -14,6 +14,7 @@ from netopt.engines.attempt import Attempt
 from netopt.engines.branch_and_bound.lanes import Lanes
 from netopt.engines.branch_and_bound.scout import Scout
 from netopt.engines.branch_and_bound.search import Problem
+from netopt.engines.branch_and_bound.team import Team
 from netopt.engines.engine import DualBoundCallback, EngineResult, PointCallback
 from netopt.engines.objective import SlackObjective
 from netopt.network.network import Network
@@ -37,6 +38,7 @@ class NativeEngine:
     Parameters
     ----------
     memory : bytes that open parts may take; None for no limit.
+    team : processes that take part, None for none.
 
     Examples
     --------
@@ -56,6 +58,7 @@ class NativeEngine:
     """
 
     memory: float | None = None
+    team: Team | None = None
 
     @property
     def name(self) -> str:
@@ -94,7 +97,7 @@ class NativeEngine:
             attempt.seen(start[None])
         problem = Problem(network, domain, bounds, (objective,))
         scout = Scout(problem, lambda _, point: attempt.seen(point[None]), attempt.stopped)
-        lanes = Lanes(problem, _Single(attempt, scout), self.memory)
+        lanes = Lanes(problem, _Single(attempt, scout), self.memory, self.team)
         limit = parameters.node_limit
         while not (lanes.finished or attempt.stopped() or (limit is not None and lanes.bounded >= limit)):
             now = time.monotonic()

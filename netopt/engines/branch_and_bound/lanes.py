@@ -12,9 +12,10 @@ import numpy as np
 from netopt.arrays import BoolArray, FloatArray
 from netopt.engines.branch_and_bound.schedule import Rule, schedule
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
+from netopt.engines.branch_and_bound.team import Team
 
-#: Seconds of one turn.
-_TURN = 1.0
+#: Seconds of one turn, and seconds of a search before other processes take part in it.
+_TURN, _ALONE = 1.0, 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +40,7 @@ class Lanes:
     Parameters
     ----------
     memory : bytes that the open parts of one search may take; None for no limit.
+    team : processes that take part in a search once it has lasted for a moment.
 
     Attributes
     ----------
@@ -47,12 +49,12 @@ class Lanes:
     out_of_memory : whether a search was given up because of its open parts.
     """
 
-    def __init__(self, problem: Problem, watch: Watch, memory: float | None = None) -> None:
+    def __init__(self, problem: Problem, watch: Watch, memory: float | None = None, team: Team | None = None) -> None:
         self.problem = problem
         self.upper: FloatArray = np.full(len(problem.objectives), np.inf)
         self.method = [""] * len(problem.objectives)
         self.out_of_memory = False
-        self._memory = memory
+        self._memory, self._team = memory, team
         self._watch = watch
         self._inside = _Inside(watch, self)
         self._lanes = [_Lane(rule) for rule in schedule(problem)]
@@ -90,7 +92,10 @@ class Lanes:
             lane.search = lane.rule.make(self.problem, self._inside)
         search = lane.search
         _drop_closed(search, self._inside.enough())
-        search.advance(deadline, most)
+        if self._team is not None and lane.spent > _ALONE and search.open.count > 1 and self._team.ready():
+            self._team.round(search, lane.rule.make, deadline, most)
+        else:
+            search.advance(deadline, most)
         lane.bounded = search.bounded
         better = search.upper < self.upper
         self.upper = np.minimum(self.upper, search.upper)
