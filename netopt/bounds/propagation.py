@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
 from netopt.arrays import FloatArray
 from netopt.bounds.inputs import BoxBatch, Inputs
-from netopt.bounds.rounding import TINY, gamma, middle_and_radius, sound_lower, sound_upper
+from netopt.bounds.rounding import TINY, UNIT_ROUNDOFF, gamma, middle_and_radius, sound_lower, sound_upper
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
 
@@ -35,10 +36,12 @@ class Propagation:
         multiple of it.
     underflow : (B,) what all underflows of a backward pass may amount to.
     terms : a number of additions that no entry of any Affine or of its transpose exceeds.
+    inexact : name of an Affine -> (size,), how far its value may be from the one that bounds are wanted of.
     """
 
     network: Network
     inputs: Inputs
+    inexact: Mapping[str, FloatArray] = field(default_factory=dict)
     lower: dict[str, FloatArray] = field(default_factory=dict)
     upper: dict[str, FloatArray] = field(default_factory=dict)
     magnitude: dict[str, FloatArray] = field(default_factory=dict)
@@ -60,6 +63,12 @@ class Propagation:
     def affine(self, node: Affine) -> None:
         """Bound an Affine whose sources are bounded."""
         lower, upper, magnitude = affine_interval(node, self)
+        if node.name in self.inexact:  # counted as rounding: what is added up is a multiple of the magnitude
+            with np.errstate(over="ignore"):
+                error = self.inexact[node.name] * (1.0 + 8.0 * UNIT_ROUNDOFF)
+                lower, upper = sound_lower(lower - error), sound_upper(upper + error)
+                lower, upper = np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)
+                magnitude = magnitude + error / gamma(2 * self.terms)
         self.lower[node.name], self.upper[node.name], self.magnitude[node.name] = lower, upper, magnitude
         self.underflow = self.underflow + self._lost(node.name)
 
@@ -108,9 +117,14 @@ def affine_interval(node: Affine, known: Propagation) -> tuple[FloatArray, Float
         return sound_lower(lower - error), sound_upper(upper + error), magnitude
 
 
-def propagate(network: Network, inputs: Inputs, known: Mapping[str, tuple[FloatArray, FloatArray]]) -> Propagation:
+def propagate(
+    network: Network,
+    inputs: Inputs,
+    known: Mapping[str, tuple[FloatArray, FloatArray]],
+    inexact: Mapping[str, FloatArray] = MappingProxyType({}),
+) -> Propagation:
     """Bound every node in one sweep; `known` gives tighter pre-activation bounds of Relus, (size,) or (B, size)."""
-    state = Propagation(network, inputs)
+    state = Propagation(network, inputs, inexact)
     for node in network.nodes:
         if isinstance(node, Affine):
             state.affine(node)
