@@ -81,11 +81,10 @@ class ClosedParts:
             self.neurons,
         )
 
-    def closed(self, nodes: int, disjuncts: int, shown: BoolArray | None = None) -> BoolArray:
-        """Return what these leaves close, or those of them that are `shown` (L,): (nodes, disjuncts)."""
+    def closed(self, nodes: int, disjuncts: int) -> BoolArray:
+        """Return which disjuncts these leaves close over which nodes, (nodes, disjuncts)."""
         closed = np.zeros((nodes, disjuncts), dtype=bool)
-        which = slice(None) if shown is None else shown
-        closed[self.node[which], self.disjunct[which]] = True
+        closed[self.node, self.disjunct] = True
         return closed
 
 

@@ -41,7 +41,7 @@ def _update(digest: Any, part: Any) -> None:
         digest.update(type(part).__name__.encode())
         for field in fields(part):  # type: ignore[arg-type]  # concrete domains are dataclasses
             _update(digest, getattr(part, field.name))
-    elif sparse.issparse(part):
+    elif isinstance(part, sparse.csr_array):
         for array in (np.array(part.shape), part.indptr, part.indices, part.data):
             _update(digest, array)
     elif isinstance(part, np.ndarray):

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import FloatArray, IntArray
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
 from netopt.proof.arithmetic import TINY, middle_and_radius, raised, reach, relative
@@ -34,6 +35,8 @@ class Enclosure:
     ----------
     backward : whether open ReLUs are carried back; else the intervals are left as they are.
     given : name of a Relu -> (lower, upper) (size,), bounds of its input that somebody vouches for.
+    phase : name of a Relu -> (B, size), what splits fixed: 1 active, -1 inactive, 0 neither; only these parts of the
+        regions are enclosed then.
 
     Attributes
     ----------
@@ -41,7 +44,13 @@ class Enclosure:
     """
 
     def __init__(
-        self, network: Network, regions: Regions, *, backward: bool = True, given: Pairs = MappingProxyType({})
+        self,
+        network: Network,
+        regions: Regions,
+        *,
+        backward: bool = True,
+        given: Pairs = MappingProxyType({}),
+        phase: Mapping[str, NDArray[np.int8]] = MappingProxyType({}),
     ) -> None:
         self.network, self.regions = network, regions
         self.lower: dict[str, FloatArray] = {INPUT: regions.lower}
@@ -65,6 +74,9 @@ class Enclosure:
                 exact = set(node.inputs) == {INPUT} and regions.domain is None
                 if backward and not exact:
                     self._backward(node)
+            for reader in readers.get(node.name, ()):
+                if reader in phase:
+                    self._fix(node.name, phase[reader])
 
     @property
     def width(self) -> int:
@@ -88,6 +100,12 @@ class Enclosure:
 
     def _tighten(self, name: str, lower: FloatArray, upper: FloatArray) -> None:
         self._set(name, np.maximum(self.lower[name], lower), np.minimum(self.upper[name], upper))
+
+    def _fix(self, name: str, phase: NDArray[np.int8]) -> None:
+        """Leave of an Affine's values those of fixed phases; where none are left, the part is empty."""
+        lower = np.where(phase > 0, np.maximum(self.lower[name], 0.0), self.lower[name])
+        upper = np.where(phase < 0, np.minimum(self.upper[name], 0.0), self.upper[name])
+        self._set(name, lower, np.maximum(lower, upper))
 
     def _interval(self, node: Affine) -> None:
         count = self.regions.count
@@ -130,12 +148,6 @@ class Enclosure:
         for source, linear_map in zip(node.inputs, node.maps, strict=True):
             join(rows, source, sign * linear_map.rows(which), sizes)
         return self.upper_bounds(carry(self.network, rows, sizes, _LinesOf(self._lines, owner)), owner)
-
-    def open(self, name: str) -> BoolArray:
-        """Return which neurons of a Relu have no sign over each region, (B, size)."""
-        node = self.network[name].inputs[0]
-        undecided: BoolArray = (self.lower[node] < 0.0) & (self.upper[node] > 0.0)
-        return undecided
 
 
 class _LinesOf:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.proof.closed_parts import ClosedParts
-from netopt.proof.forest import CUT, Forest
+from netopt.proof.forest import Forest
 from netopt.proof.recorder import Tree
 
 _NONE = np.empty(0, dtype=np.int64)
@@ -19,23 +19,21 @@ _Place = Callable[[IntArray], IntArray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Events:
-    """Events of several trees, whose nodes are numbered through; `second` is -1 at cuts."""
+    """Splits of several trees, whose nodes are numbered through."""
 
     parent: IntArray
     first: IntArray
     second: IntArray
     variable: NDArray[np.int32]
     value: FloatArray
-    cut_lower: FloatArray
-    cut_upper: FloatArray
 
 
-def gather(trees: Sequence[Tree], inputs: int) -> tuple[Forest, ClosedParts]:
-    """Return the trees that close a disjunct over their whole domain, where no earlier one does; n is `inputs`."""
+def gather(trees: Sequence[Tree]) -> tuple[Forest, ClosedParts]:
+    """Return the trees that close a disjunct over their whole domain, where no earlier one does."""
     names, offset = _named(trees)
     case = [np.full(len(tree.trail.roots), tree.case) for tree in trees]
     roots = [place(np.array(tree.trail.roots, dtype=np.int64)) for tree, place in zip(trees, names, strict=True)]
-    events = _events(trees, names, inputs)
+    events = _events(trees, names)
     every = np.concatenate([_NONE, *case]), np.concatenate([_NONE, *roots])
     forest, number = _by_level(*every, events, offset)
     leaves = _leaves(trees, names)
@@ -48,8 +46,7 @@ def gather(trees: Sequence[Tree], inputs: int) -> tuple[Forest, ClosedParts]:
 def _useful(forest: Forest, leaves: ClosedParts) -> BoolArray:
     """Return which roots close a disjunct that no earlier one closes."""
     disjuncts = int(leaves.disjunct.max(initial=-1)) + 1
-    kept = np.ones((len(forest.cut_lower), disjuncts), dtype=bool)
-    whole = forest.covered(leaves.closed(forest.nodes, disjuncts), kept)
+    whole = forest.covered(leaves.closed(forest.nodes, disjuncts))
     proved: set[tuple[int, int]] = set()
     useful = np.zeros(forest.case.size, dtype=bool)
     for root, case in enumerate(forest.case.tolist()):
@@ -81,19 +78,18 @@ def _leaves(trees: Sequence[Tree], places: Sequence[_Place]) -> ClosedParts:
 def _names(tree: Tree) -> IntArray:
     """Return the numbers that the parts of a tree have in its trail, ascending."""
     trail = tree.trail
-    found = [np.array(trail.roots), *(cut.child for cut in trail.cuts), *(leaf.part for leaf in trail.leaves)]
+    found = [np.array(trail.roots, dtype=np.int64), *(leaf.part for leaf in trail.leaves)]
     for split in trail.splits:
         found += [split.parent, split.first, split.second]
-    return np.unique(np.concatenate([*found, *(cut.parent for cut in trail.cuts)]))
+    return np.unique(np.concatenate(found))
 
 
 def _placer(names: IntArray, start: int) -> _Place:
     return lambda name: start + np.searchsorted(names, name)
 
 
-def _events(trees: Sequence[Tree], places: Sequence[_Place], inputs: int) -> _Events:
-    parent, first, second, variable = [_NONE], [_NONE], [_NONE], [_NONE]
-    value, lower, upper = [np.empty(0)], [np.empty((0, inputs))], [np.empty((0, inputs))]
+def _events(trees: Sequence[Tree], places: Sequence[_Place]) -> _Events:
+    parent, first, second, variable, value = [_NONE], [_NONE], [_NONE], [_NONE], [np.empty(0)]
     for tree, place in zip(trees, places, strict=True):
         for split in tree.trail.splits:
             parent.append(place(split.parent))
@@ -101,22 +97,12 @@ def _events(trees: Sequence[Tree], places: Sequence[_Place], inputs: int) -> _Ev
             second.append(place(split.second))
             variable.append(split.variable)
             value.append(split.value)
-        for cut in tree.trail.cuts:
-            parent.append(place(cut.parent))
-            first.append(place(cut.child))
-            second.append(np.full(cut.child.size, -1))
-            variable.append(np.full(cut.child.size, CUT))
-            value.append(np.zeros(cut.child.size))
-            lower.append(cut.lower)
-            upper.append(cut.upper)
     return _Events(
         np.concatenate(parent),
         np.concatenate(first),
         np.concatenate(second),
         np.concatenate(variable).astype(np.int32),
         np.concatenate(value),
-        np.concatenate(lower),
-        np.concatenate(upper),
     )
 
 
@@ -132,10 +118,6 @@ def _by_level(case: IntArray, roots: IntArray, events: _Events, nodes: int) -> t
         now = event_of[front]
         now = now[now >= 0]
         order.append(now)
-        children = np.stack([events.first[now], events.second[now]], axis=1).ravel()
-        front = children[children >= 0]
+        front = np.stack([events.first[now], events.second[now]], axis=1).ravel()
     chosen = np.concatenate(order)
-    variable = events.variable[chosen]
-    boxes = (np.cumsum(events.variable == CUT) - 1)[chosen[variable == CUT]]
-    parent, value = number[events.parent[chosen]], events.value[chosen]
-    return Forest(case, parent, variable, value, events.cut_lower[boxes], events.cut_upper[boxes]), number
+    return Forest(case, number[events.parent[chosen]], events.variable[chosen], events.value[chosen]), number

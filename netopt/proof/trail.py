@@ -1,8 +1,8 @@
-"""What one search over one domain tells a proof log: how parts were split and cut, and what closed them.
+"""What one search over one domain tells a proof log: how parts were split, and what closed them.
 
 Parts are numbered, `Trail.whole` gives the first numbers. A search keeps the number of each open part beside it and
-hands the numbers in where it splits, cuts or closes parts. Numbers of another process's trail (`fork`) never collide, so
-that trails can be joined. Where no proof is asked for, a search is given `SILENT`, which does nothing.
+hands the numbers in where it splits or closes parts. Numbers of another process's trail (`fork`) never collide,
+so that trails can be joined. Where no proof is asked for, a search is given `SILENT`, which does nothing.
 """
 
 from __future__ import annotations
@@ -37,22 +37,6 @@ class Splits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cuts:
-    """Parts whose box shrank, for in what was cut off no open objective can be reached.
-
-    Attributes
-    ----------
-    parent, child : (k,) numbers of the parts.
-    lower, upper : (k, n) the box that is left.
-    """
-
-    parent: IntArray
-    child: IntArray
-    lower: FloatArray
-    upper: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Leaves:
     """Parts over which objectives are closed.
 
@@ -82,13 +66,12 @@ class Trail:
     ----------
     roots : numbers of the parts that are the whole domain.
     silent : whether nothing is written down, so that what is costly need not be gathered.
-    splits, cuts, leaves : what was told, in the order of the calls.
+    splits, leaves : what was told, in the order of the calls.
     """
 
     roots: list[int] = field(default_factory=list)
     silent: bool = False
     splits: list[Splits] = field(default_factory=list)
-    cuts: list[Cuts] = field(default_factory=list)
     leaves: list[Leaves] = field(default_factory=list)
     _next: int = 0
 
@@ -105,12 +88,6 @@ class Trail:
     def split_phase(self, part: IntArray, neuron: IntArray) -> IntArray:
         """Note parts (k,) split at a ReLU; return the numbers (2k,) of the active parts, then the inactive ones."""
         return self._split(part, -1 - np.asarray(neuron, dtype=np.int64), np.zeros(len(part)))
-
-    def cut(self, part: IntArray, lower: FloatArray, upper: FloatArray) -> IntArray:
-        """Note that the boxes of parts (k,) shrank to (k, n) corners; return the numbers (k,) of what is left."""
-        child = self._new(len(part))
-        self.cuts.append(Cuts(_numbers(part), child, lower.copy(), upper.copy()))
-        return child
 
     def close(
         self,
@@ -147,7 +124,6 @@ class Trail:
     def join(self, other: Trail) -> None:
         """Take over what a forked trail was told."""
         self.splits += other.splits
-        self.cuts += other.cuts
         self.leaves += other.leaves
 
     def _split(self, part: IntArray, variable: IntArray, value: FloatArray) -> IntArray:
@@ -173,9 +149,6 @@ class _SilentTrail(Trail):
     def fork(self, number: int) -> Trail:
         return self
 
-    def cut(self, part: IntArray, lower: FloatArray, upper: FloatArray) -> IntArray:
-        return part
-
     def close(
         self,
         part: IntArray,
@@ -183,7 +156,8 @@ class _SilentTrail(Trail):
         *,
         weights: FloatArray | None = None,
         slope: FloatArray | NDArray[np.float32] | None = None,
-        multiplier: FloatArray | None = None,
+        multiplier: FloatArray | NDArray[np.float32] | None = None,
+        neurons: IntArray | None = None,
     ) -> None:
         return
 
