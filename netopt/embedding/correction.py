@@ -17,8 +17,9 @@ from netopt.arrays import FloatArray
 from netopt.bounds.difference import difference_bounds
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.engines.transferred import bounds_for
-from netopt.network.composition import identity, structured
+from netopt.network.composition import structured
 from netopt.network.gradient import value_and_gradient
+from netopt.network.identity import Identity
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine
 from netopt.specification.box import Box
@@ -53,6 +54,6 @@ def with_slope(
     if not np.isfinite(slope).all():
         return network, bounds
     constant = -slope @ center
-    head = Affine(_HEAD, (network.output, INPUT), (identity(network.output_size), structured(slope)), constant)
+    head = Affine(_HEAD, (network.output, INPUT), (Identity(network.output_size), structured(slope)), constant)
     corrected = Network((*network.nodes, head), _HEAD, network.inputs, network.outputs)
     return corrected, bounds_for(corrected, domain, bounds)

@@ -10,17 +10,13 @@ from numpy.typing import NDArray
 from netopt.arrays import FloatArray, IntArray, sparse
 from netopt.network.convolution import Convolution
 from netopt.network.dense import Dense
+from netopt.network.identity import Identity
 from netopt.network.linear_map import LinearMap
 from netopt.network.sparse import Sparse
 
 #: Matrices from this size on are kept sparse below this share of nonzeros; a BLAS product wins on denser ones.
 _SPARSE_SIZE = 1024
 _SPARSE_DENSITY = 0.1
-
-
-def identity(size: int) -> Sparse:
-    """Return the identity on R^size."""
-    return selection(np.arange(size), size)
 
 
 def diagonal(factor: FloatArray) -> Sparse:
@@ -46,6 +42,8 @@ def weighted_sums(index: IntArray, weights: FloatArray, in_size: int) -> Sparse:
 
 def is_identity(linear_map: LinearMap) -> bool:
     """Return whether a map is a stored identity."""
+    if isinstance(linear_map, Identity):
+        return True
     if not isinstance(linear_map, Sparse) or linear_map.in_size != linear_map.out_size:
         return False
     weight = linear_map.weight

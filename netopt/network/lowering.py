@@ -13,9 +13,9 @@ from netopt.network.composition import (
     compose,
     composed_parameters,
     diagonal,
-    identity,
     selection,
 )
+from netopt.network.identity import Identity
 from netopt.network.linear_map import LinearMap
 from netopt.network.naming import finish_nodes
 from netopt.network.network import INPUT, Network, TensorSpec
@@ -57,7 +57,7 @@ class Lowering:
 
     def __init__(self, input_size: int) -> None:
         self.nodes: list[Node] = []
-        self.input = Expression(((INPUT, identity(input_size)),), np.zeros(input_size), INPUT)
+        self.input = Expression(((INPUT, Identity(input_size)),), np.zeros(input_size), INPUT)
         self._relus: dict[str, Expression] = {}
         self._input_affine: str | None = None
 
@@ -90,6 +90,10 @@ class Lowering:
 
     def scale(self, x: Expression, factor: FloatArray | float) -> Expression:
         """Return ``factor * x``, elementwise."""
+        if np.ndim(factor) == 0 and factor == 1.0:
+            return x
+        if not x.terms:
+            return self.constant(factor * x.bias)
         return self.apply(diagonal(np.broadcast_to(np.asarray(factor, dtype=np.float64), (x.size,))), x)
 
     def take(self, x: Expression, index: IntArray) -> Expression:
@@ -108,7 +112,7 @@ class Lowering:
         if affine not in self._relus:
             name = f"relu:{len(self.nodes)}"
             self.nodes.append(Relu(name, affine, x.size))
-            self._relus[affine] = Expression(((name, identity(x.size)),), np.zeros(x.size), name)
+            self._relus[affine] = Expression(((name, Identity(x.size)),), np.zeros(x.size), name)
         return self._relus[affine]
 
     def leaky_relu(self, x: Expression, slope: FloatArray | float) -> Expression:
@@ -171,7 +175,7 @@ class Lowering:
         """Return the terms to build on: the node that holds `x` where there is one, else what `x` is made of."""
         if x.node is None:
             return x.terms, x.bias
-        return ((x.node, identity(x.size)),), np.zeros(x.size)
+        return ((x.node, Identity(x.size)),), np.zeros(x.size)
 
     def _add_two(self, first: Expression, second: Expression) -> Expression:
         left, left_bias = self._open(first)
@@ -198,4 +202,4 @@ class Lowering:
 
 
 def _without_zeros(terms: Terms) -> Terms:
-    return tuple((source, m) for source, m in terms if not (isinstance(m, Sparse) and m.weight.nnz == 0))
+    return tuple((source, m) for source, m in terms if not (isinstance(m, Sparse) and m.parameters == 0))

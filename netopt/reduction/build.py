@@ -9,7 +9,8 @@ from scipy import sparse
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.network.composition import compose, identity, selection
+from netopt.network.composition import compose, selection
+from netopt.network.identity import Identity
 from netopt.network.linear_map import LinearMap
 from netopt.network.network import INPUT
 from netopt.network.nodes import Affine, Node, Relu
@@ -146,7 +147,7 @@ class _Builder:
         if varying.size:
             link = None if varying.size == rows.size else selection(varying, rows.size)
             self.parts[node.name] = [Part(rows[varying], name, link)]
-        self.expressions[node.name] = Expression(rows, [(name, identity(rows.size))], np.zeros(rows.size))
+        self.expressions[node.name] = Expression(rows, [(name, Identity(rows.size))], np.zeros(rows.size))
 
     def _inlines(self, node: Affine, expression: Expression) -> bool:
         if self.plan.grain[node.name] > 1 or not expression.terms:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from netopt.network.composition import identity
+from netopt.network.identity import Identity
 from netopt.network.network import Network
 from netopt.network.nodes import Affine, Node, Relu
 from netopt.reduction.maps import settled, without_zeros
@@ -19,7 +19,7 @@ def prepare(network: Network) -> Network:
     if isinstance(network[output], Relu):
         size = network.output_size
         output = unused_name(f"{output}.output", {node.name for node in nodes})
-        nodes.append(Affine(output, (network.output,), (identity(size),), np.zeros(size)))
+        nodes.append(Affine(output, (network.output,), (Identity(size),), np.zeros(size)))
     if output == network.output and all(new is old for new, old in zip(nodes, network.nodes, strict=True)):
         return network
     return network.with_nodes(tuple(nodes), output)

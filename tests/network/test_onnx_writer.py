@@ -12,9 +12,10 @@ from scipy import sparse
 
 from netopt.errors import InputError, InvalidOptionError
 from netopt.network.build import from_weights
-from netopt.network.composition import identity, selection
+from netopt.network.composition import selection
 from netopt.network.convolution import Convolution
 from netopt.network.dense import Dense
+from netopt.network.identity import Identity
 from netopt.network.load import load_network
 from netopt.network.network import INPUT, Network, TensorSpec
 from netopt.network.nodes import Affine, Relu
@@ -84,7 +85,7 @@ def test_residual_convolutions_keep_their_structure(tmp_path: Path) -> None:
     )
     found = round_trip(network, tmp_path / "n.onnx", "float32")
     kinds = [[type(linear_map) for linear_map in affine.maps] for affine in found.affines]
-    assert kinds == [[Convolution], [Convolution], [Convolution, Sparse], [Dense]]
+    assert kinds == [[Convolution], [Convolution], [Convolution, Identity], [Dense]]
     written = onnx.load(tmp_path / "n.onnx").graph
     assert sum(node.op_type == "Conv" for node in written.node) == 3
     assert [axis.dim_param or axis.dim_value for axis in written.input[0].type.tensor_type.shape.dim] == [
@@ -117,7 +118,7 @@ def test_several_tensors_without_batch_axis(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bias", [0.0, 1.5])
 def test_copies(bias: float, tmp_path: Path) -> None:
-    copy = Affine("layer1.affine", (INPUT,), (identity(3),), np.full(3, bias))
+    copy = Affine("layer1.affine", (INPUT,), (Identity(3),), np.full(3, bias))
     network = Network(
         (copy, Relu("layer1.relu", "layer1.affine", 3)),
         "layer1.relu",
@@ -141,7 +142,7 @@ def test_large_selections_stay_small(tmp_path: Path) -> None:
     index = RNG.permutation(size)
     index[::3] = -1
     shuffled = selection(index, size)
-    mixed = Sparse(sparse.csr_array(shuffled.weight + 2.0 * identity(size).weight))
+    mixed = Sparse(sparse.csr_array(shuffled.weight + 2.0 * Identity(size).weight))
     affine = Affine("output.affine", (INPUT,), (mixed,), np.zeros(size))
     network = Network((affine,), "output.affine", (TensorSpec("X", (1, size)),), (TensorSpec("Y", (1, size)),))
     found = round_trip(network, tmp_path / "m.onnx")
