@@ -1,0 +1,121 @@
+"""Rounds of several processes come to the same tree as one, whatever becomes of the processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from interval_search import Aim, IntervalSearch, interval_problem
+
+from netopt.engines.branch_and_bound import team as team_module
+from netopt.engines.branch_and_bound.team import Team
+from netopt.engines.local_processes import LocalProcesses
+
+AIM = 0.25 + 1e-5
+
+
+class Dying(Executor):
+    """Answers the first calls, then loses every process."""
+
+    def __init__(self, survives: int) -> None:
+        self._left = survives
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._left -= 1
+        if self._left >= 0:
+            future.set_result(function(*arguments, **named))
+        else:
+            future.set_exception(BrokenExecutor("gone"))
+        return future
+
+
+class Silent(Dying):
+    """Never answers again."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        return super().submit(function, *arguments, **named) if self._left > 0 else Future()
+
+
+def alone() -> IntervalSearch:
+    search = IntervalSearch(interval_problem(), Aim(AIM))
+    search.advance(None)
+    return search
+
+
+def together(make_executor: Callable[[], Executor], count: int) -> IntervalSearch:
+    search = IntervalSearch(interval_problem(), Aim(AIM))
+    team = Team(make_executor, count)
+    search.advance(None, most=8)
+    end = time.monotonic() + 60.0
+    while not team.ready():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    while not search.finished:
+        if team.ready():
+            team.round(search, IntervalSearch, time.monotonic() + 0.05, most=100)
+        else:  # the processes are lost
+            search.advance(None, most=1)
+    team.close()
+    return search
+
+
+@pytest.mark.parametrize(
+    ("make_executor", "count"),
+    [(lambda: ThreadPoolExecutor(3), 3), (lambda: LocalProcesses(1), 1), (lambda: Dying(5), 2), (lambda: Dying(1), 1)],
+    ids=["threads", "processes", "dying", "dead"],
+)
+def test_the_tree_is_that_of_one_process(make_executor: Callable[[], Executor], count: int) -> None:
+    expected, search = alone(), together(make_executor, count)
+    assert search.finished
+    assert search.bounded == expected.bounded
+    assert search.closed_upper.tolist() == expected.closed_upper.tolist()
+    assert 0.25 <= search.upper[0] <= AIM
+
+
+def test_what_other_processes_see_is_shown_to_the_watch() -> None:
+    watch = Aim(AIM)
+    search = IntervalSearch(interval_problem(), watch)
+    search.advance(None, most=8)
+    team = Team(lambda: ThreadPoolExecutor(1), 1)
+    while not team.ready():
+        time.sleep(0.01)
+    before, search.open = search.bounded, search.open.take(slice(0, 2))
+    team.round(search, IntervalSearch, time.monotonic() + 0.5, most=0)  # nothing is done here
+    team.close()
+    assert search.bounded > before
+    assert watch.points > 2
+
+
+def test_a_process_that_does_not_answer_is_left_and_its_parts_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team_module, "_PATIENCE", 0.1)
+    search = together(lambda: Silent(2), 1)
+    assert search.bounded == alone().bounded
+    assert search.closed_upper.tolist() == alone().closed_upper.tolist()
+
+
+def test_a_round_ends_with_the_watch_and_keeps_every_part() -> None:
+    watch = Aim(-1.0)  # never enough
+    search = IntervalSearch(interval_problem(), watch)
+    search.advance(None, most=100)
+    team, covered = Team(lambda: Silent(1), 1), float((search.open.high - search.open.low).sum())
+    assert team.ready()
+    watch.stop = True
+    team.round(search, IntervalSearch, time.monotonic() + 60.0, most=None)
+    assert float((search.open.high - search.open.low).sum()) == pytest.approx(covered)
+    assert search.upper[0] >= 0.25
+
+
+def test_the_parts_furthest_from_closed_are_dealt_first() -> None:
+    search = IntervalSearch(interval_problem(), Aim(AIM))
+    search.advance(None, most=500)
+    assert search.open.count > 150
+    team = Team(lambda: ThreadPoolExecutor(1), 1)
+    rest, shares = team._deal(search.open, b"", np.array([AIM]))
+    dealt = np.concatenate([share.upper[:, 0] for share in shares])
+    assert rest.count + dealt.size == search.open.count
+    assert dealt.min() >= rest.upper.max()
