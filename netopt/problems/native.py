@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 NEGATIVE = float(np.nextafter(0.0, -1.0))
 #: The first slice: what is easily proven is proven before a long attack.
 _FIRST_SHARE, _FIRST_SECONDS = 0.15, 3.0
+#: Seconds that a case gets in the first round, twice as many in every further one; seconds between two reports.
+_FIRST_TURN, _TELL = 5.0, 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -33,12 +35,14 @@ class NativeProofs:
     Attributes
     ----------
     settings : of the call.
+    told : called when more is known.
     """
 
     hunt: Hunt
     run: Run
     bounds: BoundsOfCases
     settings: Settings
+    told: Callable[[], None]
     _cases: dict[int, tuple[Sequence[Goal], Lanes]] = field(default_factory=dict)
 
     def first_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
@@ -47,27 +51,34 @@ class NativeProofs:
 
     def main_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
         """Go on for most of the time; return the number of parts bounded so far."""
-        seconds = self.run.share(*self.settings.native_share)
-        return self._advance(cases, None if np.isinf(seconds) else time.monotonic() + seconds)
+        return self._advance(cases, time.monotonic() + self.run.share(*self.settings.native_share))
 
-    def _advance(self, cases: Sequence[Sequence[Goal]], end: float | None) -> int:
-        """Share the time until `end` among the cases; what one leaves over is for the others."""
-        pending = list(cases)
-        while pending and (end is None or time.monotonic() < end):
+    def _advance(self, cases: Sequence[Sequence[Goal]], end: float) -> int:
+        """Go round the cases in turns that grow until the time is `end`; what one leaves over is for the others."""
+        pending, turn = list(cases), _FIRST_TURN
+        while pending and time.monotonic() < end:
             again = []
             for k, goals in enumerate(pending):
-                self.run.check()
                 now = time.monotonic()
-                deadline = None if end is None else now + max(0.0, end - now) / (len(pending) - k)
-                tried, lanes = self._lanes(goals)
-                lanes.advance(deadline)
-                for goal, upper, method in zip(tried, lanes.upper, lanes.method, strict=True):
-                    goal.covered(float(upper), method)
-                if not lanes.finished:
+                if self._search(goals, now + min(turn, max(0.0, end - now) / (len(pending) - k))):
                     again.append(goals)
-            pending = again if end is not None else []
-        self.run.check()
+            pending, turn = again, 2.0 * turn
         return sum(lanes.bounded for _, lanes in self._cases.values())
+
+    def _search(self, goals: Sequence[Goal], deadline: float) -> bool:
+        """Go on with a case until a value of `time.monotonic`; return whether it may be worth more time."""
+        tried, lanes = self._lanes(goals)
+        while not lanes.finished:
+            self.run.check()
+            now = time.monotonic()
+            if now >= deadline:
+                return True
+            lanes.advance(min(deadline, now + _TELL))
+            for goal, upper, method in zip(tried, lanes.upper, lanes.method, strict=True):
+                goal.covered(float(upper), method)
+            self.told()
+        self.run.check()
+        return False
 
     def _lanes(self, goals: Sequence[Goal]) -> tuple[Sequence[Goal], Lanes]:
         """Return the searches of a case, with the goals that were open when they began."""

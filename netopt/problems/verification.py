@@ -143,7 +143,7 @@ class _Verification:
             self._screen(read)
         self._attack(hunt, Effort.SHORT)
         self._bound(read, bounds)
-        native = NativeProofs(hunt, self.run, bounds, self.settings)
+        native = NativeProofs(hunt, self.run, bounds, self.settings, lambda: self._report("branch"))
         if not bounds.tightens:
             self._branch(native.first_slice)
         if self._open_cases():
