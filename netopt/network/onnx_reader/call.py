@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from netopt.arrays import IntArray
 from netopt.errors import InputError, UnsupportedOperatorError
 from netopt.network.lowering import Expression, Lowering
+from netopt.network.onnx_reader.messages import attribute_value
 
 if TYPE_CHECKING:
     import onnx
@@ -65,9 +66,7 @@ class Call:
     @cached_property
     def attributes(self) -> dict[str, Any]:
         """Attribute name -> value; strings decoded."""
-        import onnx
-
-        values = {a.name: onnx.helper.get_attribute_value(a) for a in self.node.attribute}
+        values = {a.name: attribute_value(a) for a in self.node.attribute}
         return {name: v.decode() if isinstance(v, bytes) else v for name, v in values.items()}
 
     def attribute(self, name: str, default: Any) -> Any:

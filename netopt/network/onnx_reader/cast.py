@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netopt.network.onnx_reader.call import Call, LoweringFunction, Value
+from netopt.network.onnx_reader.messages import messages
 
 
 def identity(call: Call) -> Sequence[Value]:
@@ -22,12 +23,11 @@ def dropout(call: Call) -> Sequence[Value]:
 
 def cast(call: Call) -> Sequence[Value]:
     """Lower a cast between float32 and float64, of which netopt sees the exact values."""
-    import onnx
-
+    kinds = messages().TensorProto
     target = call.attribute("to", None)
-    if target not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE):
+    if target not in (kinds.FLOAT, kinds.DOUBLE):
         raise call.refuse(
-            f"rounds to {onnx.TensorProto.DataType.Name(target).lower()}", "netopt takes casts to float and double only"
+            f"rounds to {kinds.DataType.Name(target).lower()}", "netopt takes casts to float and double only"
         )
     return [call.tensor()]
 

@@ -1,4 +1,4 @@
-"""Nodes evaluated by ONNX's own reference implementation: constants, and moves of data tracked by their positions."""
+"""Nodes evaluated at constants: also moves of data, tracked by their positions. Most by ONNX's own reference."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netopt.errors import UnsupportedOperatorError
+from netopt.network.onnx_reader.layout import evaluate_layout
 
 if TYPE_CHECKING:
     import onnx
@@ -22,6 +23,9 @@ def evaluate(node: onnx.NodeProto, inputs: Sequence[NDArray[Any] | None], opset:
     UnsupportedOperatorError
         The reference implementation does not know the operator or cannot evaluate it.
     """
+    known = evaluate_layout(node, inputs)
+    if known is not None:
+        return [known]
     import onnx
     from onnx.reference import ReferenceEvaluator
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netopt.errors import InputError
+from netopt.network.onnx_reader.messages import messages
 
 if TYPE_CHECKING:
     import onnx
@@ -79,11 +80,11 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _parse(content: bytes, path: Path) -> onnx.ModelProto:
-    import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
 
+    model: onnx.ModelProto = messages().ModelProto()
     try:
-        model = onnx.load_model_from_string(content)
+        model.ParseFromString(content)
     except DecodeError as error:
         raise InputError(f"{path} is not an ONNX file, or is cut short ({error}); export the network again") from error
     if not model.graph.output or not model.opset_import:
@@ -96,11 +97,10 @@ def _parse(content: bytes, path: Path) -> onnx.ModelProto:
 
 
 def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    import onnx
-
-    attributes = (a.t for node in model.graph.node for a in node.attribute if a.type == onnx.AttributeProto.TENSOR)
+    kinds = messages()
+    attributes = (a.t for node in model.graph.node for a in node.attribute if a.type == kinds.AttributeProto.TENSOR)
     for tensor in (*model.graph.initializer, *attributes):
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        if tensor.data_location == kinds.TensorProto.EXTERNAL:
             yield tensor
 
 
@@ -122,7 +122,6 @@ def _external_files(model: onnx.ModelProto, folder: Path) -> list[Path]:
 
 
 def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
-    import onnx
     from onnx.external_data_helper import load_external_data_for_tensor
 
     for tensor in _external_tensors(model):
@@ -130,5 +129,5 @@ def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
             load_external_data_for_tensor(tensor, str(path.parent.resolve()))
         except (OSError, ValueError) as error:
             raise InputError(f"external data of tensor {tensor.name!r} cannot be read ({error})") from error
-        tensor.data_location = onnx.TensorProto.DEFAULT
+        tensor.data_location = messages().TensorProto.DEFAULT
         del tensor.external_data[:]

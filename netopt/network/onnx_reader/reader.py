@@ -14,6 +14,7 @@ from netopt.network.network import Network, TensorSpec
 from netopt.network.nodes import Affine
 from netopt.network.onnx_reader.call import Call, Constant, Tensor, Value
 from netopt.network.onnx_reader.fold import evaluate
+from netopt.network.onnx_reader.messages import to_array, type_name
 from netopt.network.onnx_reader.model_file import read_model
 from netopt.network.onnx_reader.registry import LOWERINGS
 from netopt.network.onnx_reader.softmax import DROPPED, trailing_softmax
@@ -81,10 +82,8 @@ class _GraphReader:
         return network
 
     def _read_initializers(self) -> None:
-        from onnx import numpy_helper
-
         for tensor in self.graph.initializer:
-            self.values[tensor.name] = numpy_helper.to_array(tensor)
+            self.values[tensor.name] = to_array(tensor)
         for sparse_tensor in self.graph.sparse_initializer:
             self.values[sparse_tensor.values.name] = _filled(sparse_tensor)
         for name, array in self.values.items():
@@ -154,9 +153,7 @@ class _GraphReader:
 
 
 def _dtype(info: onnx.ValueInfoProto) -> str:
-    import onnx
-
-    return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)))
+    return type_name(info.type.tensor_type.elem_type)
 
 
 def _spec(info: onnx.ValueInfoProto) -> TensorSpec:
@@ -179,9 +176,7 @@ def _spec(info: onnx.ValueInfoProto) -> TensorSpec:
 
 def _filled(tensor: onnx.SparseTensorProto) -> Constant:
     """Return a sparse initialiser as an array; its indices are positions in it or one row of coordinates a value."""
-    from onnx import numpy_helper
-
-    values, indices = numpy_helper.to_array(tensor.values), numpy_helper.to_array(tensor.indices)
+    values, indices = to_array(tensor.values), to_array(tensor.indices)
     array = np.zeros(tuple(tensor.dims), dtype=values.dtype)
     if indices.ndim == 1:
         array.reshape(-1)[indices] = values
