@@ -19,6 +19,7 @@ class Exit(IntEnum):
     INTERNAL = 1  # a fault of netopt or of a solver
     BAD_INPUT = 2  # bad input or usage
     UNDECIDED = 3  # timeout, unknown, feasible
+    INVALID = 4  # a proof that does not hold
     INTERRUPTED = 130  # Ctrl-C; the best result so far has been printed
 
 

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "verify": "netopt.cli.verify",
         "maximize": "netopt.cli.maximize",
+        "check": "netopt.cli.check",
         "bounds": "netopt.cli.bounds",
         "info": "netopt.cli.info",
         "prune": "netopt.cli.prune",
@@ -82,7 +83,8 @@ def netopt(
 ) -> None:
     """Optimise over trained ReLU networks: verify, maximize and embed them with any MILP solver.
 
-    Exit status: 0 decided, 3 undecided, 2 bad input or usage, 1 internal error, 130 interrupted.
+    Exit status: 0 decided, 3 undecided, 4 a proof that does not hold, 2 bad input or usage, 1 internal error, 130
+    interrupted.
     """
 
 

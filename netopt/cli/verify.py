@@ -31,6 +31,11 @@ Confirm = Annotated[
     str | None, typer.Option("--confirm", metavar="NAME", help="Repeat a proof of unsat with this solver.")
 ]
 
+Proof = Annotated[
+    Path | None,
+    typer.Option("--proof", metavar="FILE", help="Write a proof of unsat to FILE, for 'netopt check' to follow."),
+]
+
 
 @app.command()
 def verify(
@@ -47,6 +52,7 @@ def verify(
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
     results_file: options.ResultsFile = None,
+    proof: Proof = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Decide a VNN-LIB property of a network.
@@ -73,6 +79,7 @@ def verify(
             memory_limit=memory_limit,
             seed=seed,
             progress=progress,
+            proof=proof,
         )
     if as_json:
         print_json(result.to_json())

@@ -17,6 +17,7 @@ from netopt.bounds.batch import bound_rows_over_boxes
 from netopt.engines.objective import SlackObjective
 from netopt.network.gradient import value_and_gradient
 from netopt.network.network import Network
+from netopt.proof.trail import SILENT, Trail
 from netopt.specification.box import Box
 
 #: Boxes bounded in one round.
@@ -32,19 +33,23 @@ ProbeCallback = Callable[[int, FloatArray], None]
 
 @dataclass(slots=True, eq=False)
 class _Boxes:
-    """Boxes still to prove: corners (k, n), which disjuncts are open in each and the bounds on their t, (k, d)."""
+    """Boxes still to prove: corners (k, n), which disjuncts are open in each and the bounds on their t, (k, d).
+
+    `number` is what a proof log calls them, (k,).
+    """
 
     lower: FloatArray
     upper: FloatArray
     open: BoolArray
     bound: FloatArray
+    number: IntArray
 
     @property
     def count(self) -> int:
         return len(self.lower)
 
     def take(self, which: slice | BoolArray) -> _Boxes:
-        return _Boxes(self.lower[which], self.upper[which], self.open[which], self.bound[which])
+        return _Boxes(self.lower[which], self.upper[which], self.open[which], self.bound[which], self.number[which])
 
     def then(self, other: _Boxes) -> _Boxes:
         return _Boxes(
@@ -52,6 +57,7 @@ class _Boxes:
             np.concatenate([self.upper, other.upper]),
             np.concatenate([self.open, other.open]),
             np.concatenate([self.bound, other.bound]),
+            np.concatenate([self.number, other.number]),
         )
 
 
@@ -63,12 +69,18 @@ class Bisection:
     network, box : where.
     objectives : the disjuncts; each is to be proven negative on all of the box.
     probe : told where disjuncts are open, to look for points there.
+    trail : of a proof log.
     """
 
     def __init__(
-        self, network: Network, box: Box, objectives: Sequence[SlackObjective], probe: ProbeCallback | None = None
+        self,
+        network: Network,
+        box: Box,
+        objectives: Sequence[SlackObjective],
+        probe: ProbeCallback | None = None,
+        trail: Trail = SILENT,
     ) -> None:
-        self._network = network
+        self._network, self._trail = network, trail
         self._probe = probe
         self._width = box.upper - box.lower
         rows = [objective.conjunction for objective in objectives]
@@ -89,7 +101,8 @@ class Bisection:
         self._owner = np.repeat(np.arange(sizes.size), sizes)
         self._generator = np.random.default_rng(0)
         count = len(objectives)
-        self._boxes = _Boxes(box.lower[None], box.upper[None], np.ones((1, count), bool), np.full((1, count), np.inf))
+        opened, bound = np.ones((1, count), bool), np.full((1, count), np.inf)
+        self._boxes = _Boxes(box.lower[None], box.upper[None], opened, bound, trail.whole())
         self._leaf_bound = np.full(count, -np.inf)
         self.given_up = np.zeros(count, dtype=bool)
         self.boxes_bounded = 0
@@ -132,6 +145,8 @@ class Bisection:
         self.boxes_bounded += batch.count
         batch.bound = np.minimum(batch.bound, np.minimum.reduceat(slack / self._norm, self._first, axis=1))
         negative = np.minimum.reduceat(slack, self._first, axis=1) < 0.0
+        closed, disjunct = np.nonzero(batch.open & negative)
+        self._trail.close(batch.number[closed], disjunct)
         done = np.where(batch.open & negative, batch.bound, -np.inf).max(axis=0)
         self._leaf_bound = np.maximum(self._leaf_bound, done)
         batch.open = batch.open & ~negative & ~self.given_up
@@ -168,8 +183,9 @@ class Bisection:
         middle = (batch.lower[row, axis] + batch.upper[row, axis]) / 2.0
         low, high = batch.upper.copy(), batch.lower.copy()
         low[row, axis], high[row, axis] = middle, middle
-        below = _Boxes(batch.lower, low, batch.open, batch.bound)
-        return below.then(_Boxes(high, batch.upper, batch.open, batch.bound))
+        number = self._trail.split_axis(batch.number, axis, middle)
+        below = _Boxes(batch.lower, low, batch.open, batch.bound, number[: batch.count])
+        return below.then(_Boxes(high, batch.upper, batch.open, batch.bound, number[batch.count :]))
 
     def _promise(self, batch: _Boxes, slack: FloatArray, width: FloatArray) -> FloatArray:
         """Return, for each box and input, how much the row nearest to closing the hardest disjunct changes along it."""

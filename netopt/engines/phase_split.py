@@ -18,6 +18,7 @@ import numpy as np
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.parts import Parts
 from netopt.bounds.phases import PhaseBounds
+from netopt.proof.trail import SILENT, Trail
 
 #: Steps on the slopes and multipliers of the whole domain, and of a part.
 _FIRST_STEPS, _STEPS = 20, 10
@@ -27,20 +28,22 @@ _BATCH, _OPEN_BYTES = 256, 2**28
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
-    """Parts that are not proved yet, their bounds and what to split."""
+    """Parts that are not proved yet, their bounds, what to split, and what a proof log calls them."""
 
     parts: Parts
     upper: FloatArray
     looseness: FloatArray
+    number: IntArray
 
     def take(self, which: IntArray | slice) -> _Block:
-        return _Block(self.parts.take(which), self.upper[which], self.looseness[which])
+        return _Block(self.parts.take(which), self.upper[which], self.looseness[which], self.number[which])
 
     def then(self, other: _Block) -> _Block:
         return _Block(
             self.parts.then(other.parts),
             np.concatenate([self.upper, other.upper]),
             np.concatenate([self.looseness, other.looseness]),
+            np.concatenate([self.number, other.number]),
         )
 
 
@@ -54,6 +57,7 @@ class PhaseSplit:
     enough : returns the bound that suffices; it may rise.
     should_stop : asked between steps.
     on_bound, on_points : told of every better bound, and of members (k, n) of the domain.
+    trail, objective : of a proof log, and what it calls the objective.
     upper : smallest proven bound so far.
     parts : number of parts bounded.
     """
@@ -63,6 +67,8 @@ class PhaseSplit:
     should_stop: Callable[[], bool]
     on_bound: Callable[[float], None]
     on_points: Callable[[FloatArray], None]
+    trail: Trail = SILENT
+    objective: int = 0
     upper: float = np.inf
     parts: int = 0
     _closed: float = -np.inf
@@ -75,13 +81,14 @@ class PhaseSplit:
         whole = self.bounds.whole()
         most, batch = _OPEN_BYTES // (32 * max(whole.phase.size, 1)), min(_BATCH, self.bounds.batch)
         if not self.parts:
-            self._bound(whole, _FIRST_STEPS, np.full(1, np.inf))
+            self._bound(whole, _FIRST_STEPS, np.full(1, np.inf), self.trail.whole())
         while self._waiting and self._count <= most and not self.should_stop():
             block = self._pop(batch)
             if np.isneginf(block.looseness.max(axis=1, initial=-np.inf)).any():
                 return  # nothing is left to split in a part that is open
-            halves = block.parts.halves(block.looseness.argmax(axis=1))
-            self._bound(halves, _STEPS, np.tile(block.upper, 2))
+            neuron = block.looseness.argmax(axis=1)
+            number = self.trail.split_phase(block.number, self.bounds.neurons[neuron])
+            self._bound(block.parts.halves(neuron), _STEPS, np.tile(block.upper, 2), number)
 
     def _pop(self, batch: int) -> _Block:
         """Take about the `batch` loosest parts."""
@@ -91,17 +98,18 @@ class PhaseSplit:
         self._count -= block.upper.size
         return block
 
-    def _bound(self, parts: Parts, steps: int, known: FloatArray) -> None:
+    def _bound(self, parts: Parts, steps: int, known: FloatArray, number: IntArray) -> None:
         """Bound parts (halves of parts with the bounds `known`), keep the open ones, note the largest bound of all."""
         answer = self.bounds.bound(parts, steps, np.array([self.enough()]), self.should_stop)
         self.parts += parts.count
         self.on_points(answer.points)
         upper = np.minimum(answer.upper, known)
         proved = upper <= self.enough()
+        self._log(parts, number, np.flatnonzero(proved))
         self._closed = max(self._closed, float(upper[proved].max(initial=-np.inf)))
         left = np.flatnonzero(~proved)
         order = left[np.argsort(-upper[left])]
-        block = _Block(parts, upper, answer.looseness)
+        block = _Block(parts, upper, answer.looseness, number)
         for half in (order[: (order.size + 1) // 2], order[(order.size + 1) // 2 :]):
             if half.size:
                 heapq.heappush(self._waiting, (-upper[half[0]], next(self._number), block.take(half)))
@@ -110,3 +118,17 @@ class PhaseSplit:
         if largest < self.upper:
             self.upper = largest
             self.on_bound(largest)
+
+    def _log(self, parts: Parts, number: IntArray, proved: IntArray) -> None:
+        """Tell the proof log what closes parts."""
+        if self.trail.silent:
+            return
+        closed = parts.take(proved)
+        self.trail.close(
+            number[proved],
+            np.full(proved.size, self.objective),
+            weights=closed.weight,
+            slope=closed.slope,
+            multiplier=closed.multiplier,
+            neurons=self.bounds.neurons,
+        )

@@ -15,10 +15,12 @@ from netopt.problems.hunting import Hunt
 from netopt.problems.preparation import BoundsOfCases
 from netopt.problems.run import Run
 from netopt.problems.settings import Settings
+from netopt.proof.trail import SILENT
 
 if TYPE_CHECKING:
     from netopt.engines.branch_and_bound.lanes import Lanes
     from netopt.engines.branch_and_bound.search import Problem
+    from netopt.proof.recorder import ProofRecorder
 
 #: A bound of at most this is below zero.
 NEGATIVE = float(np.nextafter(0.0, -1.0))
@@ -36,6 +38,7 @@ class NativeProofs:
     ----------
     settings : of the call.
     told : called when more is known.
+    recorder : of the proof log, None without one.
     """
 
     hunt: Hunt
@@ -43,6 +46,7 @@ class NativeProofs:
     bounds: BoundsOfCases
     settings: Settings
     told: Callable[[], None]
+    recorder: ProofRecorder | None = None
     _cases: dict[int, tuple[Sequence[Goal], Lanes]] = field(default_factory=dict)
 
     def first_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
@@ -89,7 +93,11 @@ class NativeProofs:
         if case not in self._cases:
             objectives = tuple(goal.objective for goal in goals)
             domain, network = goals[0].domain, self.hunt.replayer.network
-            problem = Problem(network, domain, self.bounds.tight(goals[0]), objectives)
+            bounds, trail = self.bounds.tight(goals[0]), SILENT
+            if self.recorder is not None:
+                self.recorder.preactivation_bounds(case, bounds.level, bounds.pairs)
+                trail = self.recorder.search(case, [goal.disjunct for goal in goals])
+            problem = Problem(network, domain, bounds, objectives, trail)
             watch = _Watch(problem, goals, self.hunt, self.run)
             self._cases[case] = goals, Lanes(problem, watch, self.settings.open_bytes, self.settings.team)
         return self._cases[case]

@@ -18,6 +18,7 @@ from netopt.problems.hunting import Effort, Hunt
 from netopt.problems.inputs import as_network, as_property, check_property
 from netopt.problems.native import NativeProofs
 from netopt.problems.preparation import BoundsOfCases
+from netopt.problems.proof_file import ProofFile
 from netopt.problems.replay import Replayer
 from netopt.problems.results import VerificationResult
 from netopt.problems.run import Progress, ProgressCallback, Run, supervise
@@ -54,6 +55,7 @@ def verify(
     interrupt: threading.Event | None = None,
     isolate: bool = True,
     prune: Surrogate | RelaxedSurrogate | str | None = None,
+    proof: str | Path | None = None,
 ) -> VerificationResult:
     r"""Decide whether some input of the property's domains satisfies it.
 
@@ -80,6 +82,8 @@ def verify(
     prune : search pruned networks for points of the dense one: ``"METHOD:RATE"`` one of them alone (no proof but by
         bounds of the dense network), ``"ladder"`` several and then the dense network itself; ``"relaxed"`` proves with
         relaxations of it, refined until they suffice. A `Surrogate` has more options.
+
+    proof : file to write the proof of ``unsat`` to; `netopt.proof.check.check_proof` follows it.
 
     Returns
     -------
@@ -118,7 +122,7 @@ def verify(
             confirm=confirm,
             prune=prune,
         )
-        work = _Verification(run, settings, progress)
+        work = _Verification(run, settings, progress, None if proof is None else ProofFile(Path(proof)))
         supervise(run, lambda: work.work(network, prop), interrupt)
         return work.result()
 
@@ -130,6 +134,7 @@ class _Verification:
     run: Run
     settings: Settings
     progress: ProgressCallback | None
+    proof: ProofFile | None = None
     network: Network | None = None
     hunt: Hunt | None = None
     goals: list[Goal] = field(default_factory=list)
@@ -143,7 +148,8 @@ class _Verification:
             self._screen(read)
         self._attack(hunt, Effort.SHORT)
         self._bound(read, bounds)
-        native = NativeProofs(hunt, self.run, bounds, self.settings, lambda: self._report("branch"))
+        recorder = None if self.proof is None else self.proof.recorder
+        native = NativeProofs(hunt, self.run, bounds, self.settings, lambda: self._report("branch"), recorder)
         if not bounds.tightens:
             self._branch(native.first_slice)
         if self._open_cases():
@@ -165,7 +171,8 @@ class _Verification:
         """Return the answer as it stands."""
         if self.settings.confirm is not None and (self.confirmation is None or not self.confirmation.confirmed):
             self.run.note(f"{self.settings.confirm.name} did not confirm the answer")
-        return verdict(self.run, self.network, self.hunt, self.goals, self.confirmation)
+        found = verdict(self.run, self.network, self.hunt, self.goals, self.confirmation)
+        return found if self.proof is None else self.proof.written(found, self.network, self.goals)
 
     def _read(self, network: Any, prop: Any) -> tuple[Network, Hunt]:
         with self.run.stage("read") as record:
@@ -180,6 +187,8 @@ class _Verification:
             record |= {"cases": len(cases), "disjuncts": sum(map(len, cases)), "relus": read.relu_count}
             self.network, self.goals = read, [goal for goals in cases for goal in goals]
             self.hunt = hunt
+            if self.proof is not None:
+                self.proof.prop = asked
         return read, hunt
 
     def _open_cases(self) -> list[list[Goal]]:

@@ -134,7 +134,7 @@ class _Checker:
         hints = LeafHints(forest, leaves, goals, pending.size, self._network.relu_count)
         for cases in self._together(np.unique(case)):
             chosen = np.isin(case, cases)
-            failed = self._follower(int(cases[0]), hints).follow(self._work(root[chosen], goal[chosen], case[chosen]))
+            failed = self._follow(int(cases[0]), hints, self._work(root[chosen], goal[chosen], case[chosen]))
             if failed.count:
                 return f"{self._label(int(failed.goal[0]))} is not shown closed over {_part(failed)}"
         return ""
@@ -159,11 +159,17 @@ class _Checker:
         groups = [cases[[k]] for k in np.flatnonzero(alone)]
         return [*groups, cases[~alone]] if not alone.all() else groups
 
-    def _follower(self, case: int, hints: LeafHints) -> Follower:
+    def _follow(self, case: int, hints: LeafHints, work: Work) -> Work:
+        """Follow the trees of a case; bounds of a solver are believed only where it does not go without."""
         domain = self._prop.cases[case].domain
-        given = self._log.bounds.get(case, {})
-        evaluator = Evaluator(self._network, self._questions, None if type(domain) is Box else domain, given)
-        return Follower(evaluator, self._log.forest, hints, self._effort)
+        within = None if type(domain) is Box else domain
+        evaluator = Evaluator(self._network, self._questions, within)
+        failed = Follower(evaluator, self._log.forest, hints, self._effort).follow(work)
+        if not failed.count or case not in self._log.bounds:
+            return failed
+        self._trusted.append(f"case {case + 1}: pre-activation bounds of level {self._log.levels[case]}")
+        evaluator = Evaluator(self._network, self._questions, within, self._log.bounds[case])
+        return Follower(evaluator, self._log.forest, hints, self._effort).follow(work)
 
     def _work(self, root: IntArray, goal: IntArray, case: IntArray) -> Work:
         domains = [self._prop.cases[k].domain for k in case.tolist()]
@@ -172,8 +178,6 @@ class _Checker:
 
     def _trust(self, pending: BoolArray) -> None:
         """Take from the pending goals those that rest on somebody's word, and say so."""
-        for case, level in sorted(self._log.levels.items()):
-            self._trusted.append(f"case {case + 1}: pre-activation bounds of level {level}")
         for number, asked in enumerate(self._prop.cases):
             goals = slice(int(self._questions.goal[number]), int(self._questions.goal[number + 1]))
             if pending[goals].any() and asked.domain.is_empty():

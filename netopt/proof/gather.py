@@ -43,10 +43,21 @@ def gather(trees: Sequence[Tree]) -> tuple[Forest, ClosedParts]:
     return forest, leaves.at(number[leaves.node])
 
 
+def closed_by_trees(forest: Forest, leaves: ClosedParts) -> set[tuple[int, int]]:
+    """Return (case, disjunct) that trees close over the whole domain."""
+    root, disjunct = np.nonzero(_whole(forest, leaves))
+    return set(zip(forest.case[root].tolist(), disjunct.tolist(), strict=True))
+
+
+def _whole(forest: Forest, leaves: ClosedParts) -> BoolArray:
+    """Return which disjuncts each tree closes over its whole domain, (trees, disjuncts)."""
+    disjuncts = int(leaves.disjunct.max(initial=-1)) + 1
+    return forest.covered(leaves.closed(forest.nodes, disjuncts))[: forest.case.size]
+
+
 def _useful(forest: Forest, leaves: ClosedParts) -> BoolArray:
     """Return which roots close a disjunct that no earlier one closes."""
-    disjuncts = int(leaves.disjunct.max(initial=-1)) + 1
-    whole = forest.covered(leaves.closed(forest.nodes, disjuncts))
+    whole = _whole(forest, leaves)
     proved: set[tuple[int, int]] = set()
     useful = np.zeros(forest.case.size, dtype=bool)
     for root, case in enumerate(forest.case.tolist()):

@@ -27,7 +27,7 @@ from netopt.network.network import Network
 from netopt.proof.closed_parts import ClosedParts
 from netopt.proof.digest import content_digest, property_digest
 from netopt.proof.forest import Forest
-from netopt.proof.gather import gather
+from netopt.proof.gather import closed_by_trees, gather
 from netopt.proof.recorder import ProofRecorder
 from netopt.specification.property import Property
 
@@ -66,6 +66,7 @@ class ProofLog:
 def proof_log(recorder: ProofRecorder, network: Network, prop: Property) -> ProofLog:
     """Return what a call recorded, without what proves nothing."""
     forest, leaves = gather(recorder.trees)
+    proved = set(recorder.bounded) | closed_by_trees(forest, leaves)
     used = set(forest.case.tolist())
     given = {case: entry for case, entry in recorder.bounds.items() if case in used and entry[1]}
     return ProofLog(
@@ -74,7 +75,7 @@ def proof_log(recorder: ProofRecorder, network: Network, prop: Property) -> Proo
         np.array(recorder.bounded, dtype=np.int64).reshape(-1, 2),
         forest,
         leaves,
-        dict(recorder.trusted),
+        {goal: method for goal, method in recorder.trusted.items() if goal not in proved},
         {case: level for case, (level, _) in given.items()},
         {case: pairs for case, (_, pairs) in given.items()},
     )

@@ -74,6 +74,7 @@ class Trail:
     splits: list[Splits] = field(default_factory=list)
     leaves: list[Leaves] = field(default_factory=list)
     _next: int = 0
+    _forks: int = 0
 
     def whole(self, count: int = 1) -> IntArray:
         """Return numbers (count,) of as many copies of the whole domain, each to be split by itself."""
@@ -117,9 +118,10 @@ class Trail:
                 )
             )
 
-    def fork(self, number: int) -> Trail:
-        """Return an empty trail for another process; `number` > 0 is given away once only."""
-        return Trail(silent=self.silent, _next=number * _RANGE)
+    def fork(self) -> Trail:
+        """Return an empty trail for another process; parts keep their numbers there."""
+        self._forks += 1
+        return Trail(_next=self._forks * _RANGE)
 
     def join(self, other: Trail) -> None:
         """Take over what a forked trail was told."""
@@ -146,8 +148,11 @@ class _SilentTrail(Trail):
     def whole(self, count: int = 1) -> IntArray:
         return self._new(count)
 
-    def fork(self, number: int) -> Trail:
+    def fork(self) -> Trail:
         return self
+
+    def join(self, other: Trail) -> None:
+        return
 
     def close(
         self,

@@ -42,7 +42,7 @@ class BoxHalves(Search[Bounds]):
     def __init__(self, problem: Problem, watch: Watch) -> None:
         super().__init__(problem, watch, Bounds(np.full((1, len(problem.objectives)), np.inf)))
         assert isinstance(problem.domain, Box)
-        self._proof = Bisection(problem.network, problem.domain, problem.objectives, watch.seen)
+        self._proof = Bisection(problem.network, problem.domain, problem.objectives, watch.seen, self.trail)
 
     def advance(self, deadline: float | None, most: int | None = None) -> None:
         """See `Search`."""
@@ -97,4 +97,6 @@ class LineHalves(Search[Bounds]):
             should_stop=self._stopped,
             on_bound=note,
             on_points=lambda points: self.watch.seen(k, points),
+            trail=self.trail,
+            objective=k,
         )

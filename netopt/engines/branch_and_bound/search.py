@@ -17,6 +17,7 @@ from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.engines.objective import SlackObjective
 from netopt.network.network import Network
+from netopt.proof.trail import SILENT, Trail
 from netopt.specification.domain import Domain
 
 
@@ -28,12 +29,14 @@ class Problem:
     ----------
     bounds : of the network's pre-activations over the domain.
     objectives : d of them.
+    trail : what searches tell a proof log, where one is asked for.
     """
 
     network: Network
     domain: Domain
     bounds: PreactivationBounds
     objectives: tuple[SlackObjective, ...]
+    trail: Trail = SILENT
 
 
 class Watch(Protocol):
@@ -76,6 +79,7 @@ class Search(ABC, Generic[P]):
     Attributes
     ----------
     problem, watch : as given.
+    trail : the problem's, or that of the process the search goes on in.
     open : the parts that are not closed; another search's may be put there.
     bounded : number of parts bounded so far.
     closed_upper : (d,) the largest bound of each objective over the parts that are closed; +inf once a part had to be
@@ -84,6 +88,7 @@ class Search(ABC, Generic[P]):
 
     def __init__(self, problem: Problem, watch: Watch, whole: P) -> None:
         self.problem, self.watch, self.open = problem, watch, whole
+        self.trail = problem.trail
         self.bounded = 0
         self.closed_upper: FloatArray = np.full(len(problem.objectives), -np.inf)
 

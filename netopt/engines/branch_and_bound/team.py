@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy as np
 from netopt.arrays import FloatArray, IntArray
 from netopt.engines.branch_and_bound.scout import Scout
 from netopt.engines.branch_and_bound.search import OpenParts, Problem, Search, Watch
+from netopt.proof.trail import SILENT, Trail
 
 if TYPE_CHECKING:
     from threadpoolctl import threadpool_limits
@@ -47,6 +48,7 @@ class Task:
     parts : to work on.
     enough : (d,) as `Watch.enough`.
     seconds : after which it ends.
+    trail : to be told what happens.
     """
 
     made_from: bytes
@@ -54,6 +56,7 @@ class Task:
     parts: OpenParts
     enough: FloatArray
     seconds: float
+    trail: Trail
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,12 +69,14 @@ class Report:
     closed_upper : (d,) bounds over what was closed.
     bounded : number of parts.
     points : (objective, member of the domain (n,)) that were the best the process had seen.
+    trail : what it was told.
     """
 
     parts: OpenParts
     closed_upper: FloatArray
     bounded: int
     points: list[tuple[int, FloatArray]]
+    trail: Trail
 
 
 class Team:
@@ -119,7 +124,8 @@ class Team:
         rest, shares = self._deal(search.open, digest, search.watch.enough())
         search.open = shares[0]
         before = search.bounded
-        tasks = [Task(made_from, digest, share, search.watch.enough(), seconds) for share in shares[1:] if share.count]
+        enough, trail = search.watch.enough(), search.trail
+        tasks = [Task(made_from, digest, part, enough, seconds, trail.fork()) for part in shares[1:] if part.count]
         futures = [self._executor.submit(work, task) for task in tasks]
         search.advance(begun + seconds, most)
         self._rates[digest] = max(1.0, (search.bounded - before) / max(time.monotonic() - begun, 1e-3))
@@ -132,6 +138,7 @@ class Team:
             open_parts = open_parts.then(report.parts)
             search.closed_upper = np.maximum(search.closed_upper, report.closed_upper)
             search.bounded += report.bounded
+            trail.join(report.trail)
             for objective, point in report.points:
                 search.watch.seen(objective, point[None])
         search.open = open_parts
@@ -153,7 +160,7 @@ class Team:
     def _pickle(self, problem: Problem, make: Maker) -> tuple[bytes, bytes]:
         kept = self._pickled
         if kept is None or kept[0] is not problem or kept[1] is not make:
-            made_from = pickle.dumps((make, problem), protocol=5)
+            made_from = pickle.dumps((make, replace(problem, trail=SILENT)), protocol=5)
             kept = self._pickled = problem, make, made_from, hashlib.sha256(made_from).digest()
         return kept[2], kept[3]
 
@@ -183,11 +190,11 @@ def work(task: Task) -> Report:
         kept = _KEPT.search = task.digest, make(problem, shift), shift
     _, search, shift = kept
     shift.begin(task)
-    search.open = task.parts
+    search.open, search.trail = task.parts, task.trail
     search.closed_upper = np.full(task.enough.size, -np.inf)
     search.bounded = 0
     search.advance(time.monotonic() + task.seconds)
-    return Report(search.open, search.closed_upper, search.bounded, shift.points)
+    return Report(search.open, search.closed_upper, search.bounded, shift.points, search.trail)
 
 
 @dataclass(slots=True, eq=False)
