@@ -34,7 +34,7 @@ class Enclosure:
     Parameters
     ----------
     backward : whether open ReLUs are carried back; else the intervals are left as they are.
-    given : name of a Relu -> (lower, upper) (size,), bounds of its input that somebody vouches for.
+    given : name of a Relu -> (lower, upper), (size,) or (B, size), bounds of its input that somebody vouches for.
     phase : name of a Relu -> (B, size), what splits fixed: 1 active, -1 inactive, 0 neither; only these parts of the
         regions are enclosed then.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -99,17 +100,26 @@ class Evaluator:
         rows = carried(enclosure, rows, who, hints.take(entry))
         return Rowwise(entry, rows, enclosure.upper_bounds(rows, who))
 
-    def fixed(self, work: Work, hints: Hints) -> list[tuple[IntArray, Enclosure]]:
-        """Return intervals that use the phases fixed in every part: entries, and a region for each of them."""
+    def fixed(
+        self, enclosure: Enclosure, owner: IntArray | None, work: Work, hints: Hints
+    ) -> Iterator[tuple[IntArray, Enclosure]]:
+        """Yield intervals that use the phases fixed in every part too: entries, and a region for each of them.
+
+        Parameters
+        ----------
+        enclosure, owner : intervals over the boxes, and the region of each entry.
+        """
         columns = relu_columns(self.network)
-        parts = []
         for first in range(0, work.count, _FIXED):
-            block = slice(first, first + _FIXED)
-            regions = Regions(work.lower[block], work.upper[block], self.domain)
-            phase = {} if hints.phase is None else {name: hints.phase[block, at] for name, at in columns.items()}
-            entries = np.arange(work.count)[block]
-            parts.append((entries, Enclosure(self.network, regions, given=self.given, phase=phase)))
-        return parts
+            entries = np.arange(work.count)[first : first + _FIXED]
+            region = np.zeros(entries.size, dtype=np.int64) if owner is None else owner[entries]
+            known = {
+                relu.name: (enclosure.lower[relu.input][region], enclosure.upper[relu.input][region])
+                for relu in self.network.relus
+            }
+            phase = {} if hints.phase is None else {name: hints.phase[entries, at] for name, at in columns.items()}
+            regions = Regions(work.lower[entries], work.upper[entries], self.domain)
+            yield entries, Enclosure(self.network, regions, given=known, phase=phase)
 
     def exactly(
         self,

@@ -160,7 +160,8 @@ class Follower:
         weights = np.zeros((work.count, found.weights.shape[1]))
         weights[found.weighted] = found.weights
         chosen, hints = work.take(entries), found.hints.take(entries)
-        for block, enclosure in self.evaluator.fixed(chosen, hints):
+        regions = None if found.owner is None else found.owner[entries]
+        for block, enclosure in self.evaluator.fixed(found.enclosure, regions, chosen, hints):
             part, clues, owner = chosen.take(block), hints.take(block), np.arange(block.size)
             answer = self.evaluator.each(enclosure, owner, part, clues).closed(block.size)
             named = np.flatnonzero(weights[entries[block]].any(axis=1))
