@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
-from netopt.bounds.rounding import TINY, UNIT_ROUNDOFF, gamma, middle_and_radius, sound_upper
+from netopt.bounds.rounding import TINY, gamma, middle_and_radius, sound_upper
 
 #: A row is violated where it is by more than this share of its size; a pivot is at least this share of the largest.
 _VIOLATED, _PIVOT = 1e-10, 1e-9
@@ -140,7 +140,7 @@ class _Tableau:
     """The programs that are still being solved, and what was found for all."""
 
     def __init__(self, programs: Programs, basis: IntArray, enough: FloatArray | None) -> None:
-        count, v = programs.objective.shape
+        count = programs.count
         self.multipliers = np.zeros(programs.side.shape)
         self.points = np.where(programs.objective >= 0.0, programs.upper, programs.lower)
         self.empty = np.zeros(count, dtype=bool)
@@ -150,7 +150,7 @@ class _Tableau:
         if not usable.all():
             basis[~usable] = programs.corner()[~usable]
             matrix[~usable], side[~usable] = programs.take(~usable).rows(basis[~usable])
-        inverse = np.linalg.inv(matrix)
+        inverse: FloatArray = np.linalg.inv(matrix)
         reach = np.maximum(np.abs(programs.lower), np.abs(programs.upper))
         norm = np.sqrt((programs.matrix**2).sum(axis=2))
         size = np.matmul(np.abs(programs.matrix), reach[:, :, None])[:, :, 0] + np.abs(programs.side)

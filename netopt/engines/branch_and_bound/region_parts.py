@@ -1,0 +1,98 @@
+"""Parts of a search that splits boxes and, once few ReLUs are unstable in one, those."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netopt.arrays import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionParts:
+    """k parts: a box, in which some ReLUs have a fixed phase, and one objective.
+
+    Attributes
+    ----------
+    low, high : (k, n) corners.
+    phase : (k, neurons) of all ReLUs side by side, 1 where one is fixed active, -1 inactive, 0 otherwise.
+    known_lower, known_upper : (k, neurons) bounds of the pre-activations, rounded outward.
+    objective : (k,) which one.
+    upper : (k, d) proven bounds, -inf for all objectives but the part's own.
+    """
+
+    low: FloatArray
+    high: FloatArray
+    phase: NDArray[np.int8]
+    known_lower: NDArray[np.float32]
+    known_upper: NDArray[np.float32]
+    objective: IntArray
+    upper: FloatArray
+
+    @classmethod
+    def whole(cls, low: FloatArray, high: FloatArray, known: tuple[FloatArray, FloatArray], objectives: int) -> Self:
+        """Return a box, once for each objective, given bounds (neurons,) of its pre-activations."""
+        upper = np.full((objectives, objectives), -np.inf)
+        np.fill_diagonal(upper, np.inf)
+        lower_known, upper_known = outward(*known)
+        return cls(
+            np.tile(low, (objectives, 1)),
+            np.tile(high, (objectives, 1)),
+            np.zeros((objectives, lower_known.size), np.int8),
+            np.tile(lower_known, (objectives, 1)),
+            np.tile(upper_known, (objectives, 1)),
+            np.arange(objectives),
+            upper,
+        )
+
+    @property
+    def count(self) -> int:
+        """Number of parts."""
+        return len(self.low)
+
+    @property
+    def bound(self) -> FloatArray:
+        """Return the bound of each part's own objective, (k,)."""
+        own: FloatArray = self.upper[np.arange(self.count), self.objective]
+        return own
+
+    def take(self, which: IntArray | BoolArray | slice) -> Self:
+        """Return some of the parts."""
+        return type(self)(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    def then(self, other: Self) -> Self:
+        """Return these parts followed by others."""
+        return type(self)(
+            *(np.concatenate([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self))
+        )
+
+    def halved(self, axis: IntArray) -> Self:
+        """Return the lower halves of the boxes along an input each, then the upper ones."""
+        which = np.arange(self.count)
+        middle = 0.5 * self.low[which, axis] + 0.5 * self.high[which, axis]
+        both = self.take(np.tile(which, 2))
+        both.high[which, axis] = middle
+        both.low[which + self.count, axis] = middle
+        return both
+
+    def with_phases(self, neuron: IntArray) -> Self:
+        """Return the parts with a neuron each fixed active, then with it fixed inactive."""
+        which = np.arange(self.count)
+        both = self.take(np.tile(which, 2))
+        both.phase[which, neuron] = 1
+        both.known_lower[which, neuron] = 0.0
+        both.phase[which + self.count, neuron] = -1
+        both.known_upper[which + self.count, neuron] = 0.0
+        return both
+
+
+def outward(lower: FloatArray, upper: FloatArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return bounds in single precision, rounded outward."""
+    with np.errstate(over="ignore", under="ignore"):
+        low, high = lower.astype(np.float32), upper.astype(np.float32)
+    low = np.where(low > lower, np.nextafter(low, np.float32(-np.inf)), low)
+    high = np.where(high < upper, np.nextafter(high, np.float32(np.inf)), high)
+    return low, high

@@ -1,0 +1,237 @@
+r"""Exact proofs for few inputs: split boxes until few ReLUs are unstable in one, then split those in input space.
+
+A part is a box and phases of some ReLUs: with all ReLUs before them stable, a fixed phase is a half-space of the
+inputs. Boxes are bounded by CROWN backward from every layer; where few neurons are unstable, the triangle relaxation
+of the part, fixed phases and rows of the domain included, is solved as a linear program whose multipliers are turned
+into a rigorous bound (`netopt.bounds.triangle`). A part without unstable neurons has an exact program, so that the
+search ends, also with a maximum; the programs' optimal points are what is seen.
+
+After Bak, *nnenum: Verification of ReLU neural networks with optimized abstraction refinement* (NFM 2021), with boxes
+first: a ReLU that crosses a small box near the property's boundary is worth a split, one of a large box is not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from netopt.arrays import FloatArray, IntArray
+from netopt.bounds.backward import Backward, Rows
+from netopt.bounds.crown import crown_sweep
+from netopt.bounds.dual_simplex import Programs, solve
+from netopt.bounds.inputs import BoxBatch
+from netopt.bounds.rounding import UNIT_ROUNDOFF
+from netopt.bounds.triangle import ObjectivesOfParts, PartState, columns_of, triangle_bounds
+from netopt.engines.branch_and_bound.objective_rows import ObjectiveRows
+from netopt.engines.branch_and_bound.region_parts import RegionParts, outward
+from netopt.engines.branch_and_bound.search import Problem, Search, Watch
+from netopt.network.network import INPUT
+from netopt.specification.box import Box
+from netopt.specification.domain import Domain
+from netopt.specification.polytope import Polytope
+
+#: Most unstable neurons of a part whose program is solved and whose ReLUs are split; boxes too narrow to be halved may
+#: have more.
+MOST_UNSTABLE, _MOST_NARROW = 50, 400
+#: A box this narrow, relative to the whole, in every input is not halved any more.
+_NARROWEST = 1e-7
+#: Bytes of one array (parts, neurons of the widest layer), and most parts bounded at once.
+_ARRAY_BYTES, _MOST_PARTS = 2**20, 128
+#: Bytes of open parts from which on the last ones go first, so that they do not become many more.
+_OPEN_BYTES = 2**28
+#: Weight of an input's relative width in the choice of the input to halve.
+_WIDTH_WEIGHT = 1e-3
+
+
+def suits(domain: Domain) -> bool:
+    """Return whether regions of this kind of domain can be described exactly."""
+    return type(domain) in (Box, Polytope)
+
+
+class Regions(Search[RegionParts]):
+    """Search over parts of a box or polytope; see `netopt.engines.branch_and_bound.search`."""
+
+    def __init__(self, problem: Problem, watch: Watch, whole: RegionParts | None = None) -> None:
+        domain, network = problem.domain, problem.network
+        self._columns = columns_of(network)
+        if whole is None:
+            known = (_side_by_side(problem.bounds.lower), _side_by_side(problem.bounds.upper))
+            whole = RegionParts.whole(domain.lower, domain.upper, known, len(problem.objectives))
+        super().__init__(problem, watch, whole)
+        self._rows = ObjectiveRows.of(problem.objectives, network.input_size)
+        sizes = np.bincount(self._rows.owner)
+        # Objectives with fewer rows have their last one several times.
+        self._row = self._rows.first[:, None] + np.minimum(np.arange(self._rows.most), sizes[:, None] - 1)
+        self._domain_rows = _rows_of(domain)
+        self._width = domain.upper - domain.lower
+        widest = max(network.input_size, *(node.size for node in network.nodes))
+        self._batch = int(np.clip(_ARRAY_BYTES // (8 * widest), 1, _MOST_PARTS))
+
+    def advance(self, deadline: float | None, most: int | None = None) -> None:
+        while not (self.finished or self.watch.stopped() or (most is not None and self.bounded >= most)):
+            if deadline is not None and time.monotonic() >= deadline:
+                return
+            self._round()
+
+    def _round(self) -> None:
+        """Bound a batch of open parts, drop what is closed, split the rest."""
+        batch, rest = self._next()
+        enough = self.watch.enough()[batch.objective]
+        bounded = _Bounded(self, batch, enough)
+        self.bounded += batch.count
+        batch, upper = bounded.parts, bounded.upper
+        closed = upper <= enough
+        np.maximum.at(self.closed_upper, batch.objective[closed], upper[closed])
+        left = np.flatnonzero(~closed)
+        for objective in np.unique(batch.objective[left]):
+            self.watch.seen(int(objective), bounded.points[left[batch.objective[left] == objective]])
+        batch.upper[np.arange(batch.count), batch.objective] = upper
+        self.open = rest.then(self._split(batch.take(left), bounded, left))
+
+    def _next(self) -> tuple[RegionParts, RegionParts]:
+        """Return the parts with the largest bounds, or the last ones where there are many, and the others."""
+        count, neurons = self.open.phase.shape
+        take = min(self._batch, count)
+        order = np.arange(count)
+        if count * (9 * neurons + 16 * self.open.low.shape[1]) < _OPEN_BYTES and take < count:
+            order = np.argpartition(self.open.bound, count - take)
+        return self.open.take(order[count - take :]), self.open.take(np.sort(order[: count - take]))
+
+    def _split(self, parts: RegionParts, bounded: _Bounded, left: IntArray) -> RegionParts:
+        """Fix a ReLU of each part with few unstable ones, halve the boxes of the others."""
+        looseness = bounded.looseness[left]
+        unstable = bounded.unstable[left]
+        parts = bounded.clipped(parts, left)
+        narrow = (parts.high - parts.low <= _NARROWEST * self._width).all(axis=1)
+        few = (unstable <= np.where(narrow, _MOST_NARROW, MOST_UNSTABLE)) & (unstable > 0)
+        # What neither way makes smaller is given up with the bound it has.
+        lost = ~few & (narrow | (unstable == 0))
+        np.maximum.at(self.closed_upper, parts.objective[lost], parts.bound[lost])
+        halve = ~few & ~lost
+        fixed = parts.take(few).with_phases(looseness[few].argmax(axis=1))
+        return parts.take(halve).halved(bounded.axis(parts.take(halve), left[halve])).then(fixed)
+
+
+class _Bounded:
+    """Parts and what is known of them after one round.
+
+    Attributes
+    ----------
+    upper : (k,) of each part's objective.
+    points : (k, n) members of the domain where it may be largest.
+    unstable : (k,) number of unstable neurons.
+    looseness : (k, neurons), zeros where no program was solved.
+    """
+
+    def __init__(self, search: Regions, parts: RegionParts, enough: FloatArray) -> None:
+        self._search, self._enough = search, enough
+        problem, k = search.problem, np.arange(parts.count)
+        known = {
+            name: (parts.known_lower[:, c].astype(np.float64), parts.known_upper[:, c].astype(np.float64))
+            for name, c in search._columns.items()
+        }
+        inputs = BoxBatch(parts.low, parts.high)
+        backward, _ = crown_sweep(problem.network, inputs, known=known, bound_output=False)
+        state = backward.state
+        lower = np.concatenate([np.empty((k.size, 0)), *(state.lower[r.input] for r in problem.network.relus)], axis=1)
+        upper = np.concatenate([np.empty((k.size, 0)), *(state.upper[r.input] for r in problem.network.relus)], axis=1)
+        empty = (lower > upper).any(axis=1)
+        self.unstable: IntArray = ((lower < 0.0) & (upper > 0.0)).sum(axis=1)
+        low, high = outward(lower, upper)
+        self.parts = replace(parts, known_lower=low, known_upper=high)
+        rows = search._row[parts.objective]
+        objectives = _objectives(search._rows, rows, problem.network.input_size)
+        self._slope, self._level, bound = _functions(backward, objectives)
+        self.upper = np.where(empty, -np.inf, np.minimum(parts.bound, bound.min(axis=1)))
+        self.points = np.where(self._best(bound) >= 0.0, parts.high, parts.low)
+        self.looseness = np.zeros(lower.shape)
+        narrow = (parts.high - parts.low <= _NARROWEST * search._width).all(axis=1)
+        which = np.flatnonzero((self.upper > enough) & (self.unstable <= np.where(narrow, _MOST_NARROW, MOST_UNSTABLE)))
+        if which.size:
+            all_parts = PartState(state, lower, upper, parts.phase.astype(np.float64))
+            found = triangle_bounds(all_parts.take(which), objectives.take(which), search._domain_rows, enough[which])
+            self.upper[which] = np.minimum(self.upper[which], found.upper)
+            self.points[which], self.looseness[which] = found.points, found.looseness
+        self.points = problem.domain.project(self.points)
+
+    def _best(self, bound: FloatArray) -> FloatArray:
+        """Return the slope of the function that is lowest for each part, (k, n)."""
+        slope: FloatArray = self._slope[np.arange(len(bound)), bound.argmin(axis=1)]
+        return slope
+
+    def axis(self, parts: RegionParts, which: IntArray) -> IntArray:
+        """Return the input along which the linear functions of the parts change most."""
+        width = parts.high - parts.low
+        change = np.abs(self._slope[which]).sum(axis=1) * width
+        largest = change.max(axis=1, keepdims=True)
+        relative = np.divide(width, self._search._width, out=np.zeros(width.shape), where=self._search._width > 0.0)
+        narrow = relative <= _NARROWEST
+        promise = change + _WIDTH_WEIGHT * np.where(largest > 0.0, largest, 1.0) * relative
+        return np.asarray(np.where(narrow, -1.0, promise).argmax(axis=1))
+
+    def clipped(self, parts: RegionParts, which: IntArray) -> RegionParts:
+        """Return parts with their boxes cut to where every slack can still be more than enough."""
+        matrix, side = self._search._domain_rows
+        count, n = parts.low.shape
+        # A slack above norm * enough: - slope x <= level - norm * enough.
+        rows = np.concatenate([-self._slope[which], np.broadcast_to(matrix, (count, *matrix.shape))], axis=1)
+        level = self._level[which] - self._enough[which][:, None]
+        level += 4.0 * UNIT_ROUNDOFF * (np.abs(level) + np.abs(self._enough[which][:, None]))
+        sides = np.concatenate([level, np.broadcast_to(side, (count, side.size))], axis=1)
+        usable = np.isfinite(rows).all(axis=2) & np.isfinite(sides)
+        rows, sides = np.where(usable[:, :, None], rows, 0.0), np.where(usable, sides, 0.0)
+        goal = np.tile(np.concatenate([np.eye(n), -np.eye(n)]), (count, 1))
+        owner = np.repeat(np.arange(count), 2 * n)
+        programs = Programs(goal, rows[owner], sides[owner], parts.low[owner], parts.high[owner])
+        reach = programs.proven(goal, solve(programs).multipliers).reshape(count, 2 * n)
+        high, low = np.minimum(parts.high, reach[:, :n]), np.maximum(parts.low, -reach[:, n:])
+        crossed = (low > high).any(axis=1, keepdims=True)  # nothing is left: the next round will see that
+        return replace(parts, low=np.where(crossed, parts.low, low), high=np.where(crossed, parts.high, high))
+
+
+def _functions(backward: Backward, objectives: ObjectivesOfParts) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return slopes (k, r, n), levels (k, r) and bounds (k, r) of linear functions above the normalised slacks."""
+    count, rows, n = objectives.input.shape
+    owner = np.repeat(np.arange(count), rows)
+    norm = objectives.norm[:, :, None]
+    start = {
+        backward.state.network.output: (objectives.output / norm).reshape(owner.size, -1),
+        INPUT: (objectives.input / norm).reshape(owner.size, n),
+    }
+    above = backward.run(Rows(start, np.zeros(owner.size), np.zeros(owner.size), owner))
+    # Dividing by the norm errs by a rounding of each coefficient.
+    state = backward.state
+    size = np.matmul(np.abs(objectives.output / norm), state.reach(state.network.output)[:, :, None])[:, :, 0]
+    size += np.matmul(np.abs(objectives.input / norm), state.reach(INPUT)[:, :, None])[:, :, 0]
+    offset = objectives.offset / objectives.norm
+    error = 4.0 * UNIT_ROUNDOFF * (size + np.abs(offset))
+    value = np.stack([above.constant, above.bound]).reshape(2, count, rows)
+    with np.errstate(over="ignore", invalid="ignore"):
+        level, bound = value + offset + error + 4.0 * UNIT_ROUNDOFF * np.abs(value)
+    return above.coefficients.reshape(count, rows, n), level, bound
+
+
+def _objectives(rows: ObjectiveRows, which: IntArray, inputs: int) -> ObjectivesOfParts:
+    matrix = np.zeros((len(rows.norm), inputs)) if rows.input is None else rows.input
+    return ObjectivesOfParts(rows.output[which], matrix[which], rows.offset[which], rows.norm[which])
+
+
+def _rows_of(domain: Domain) -> tuple[FloatArray, FloatArray]:
+    """Return rows ``A x <= b`` of a polytope, loosened by what membership allows; none for a box."""
+    if not isinstance(domain, Polytope):
+        return np.empty((0, domain.dimension)), np.empty(0)
+    matrix = domain.matrix.toarray()
+    size = np.abs(matrix) @ np.maximum(np.abs(domain.low), np.abs(domain.high))
+    rows, sides = [], []
+    for sign, side in ((1.0, domain.row_upper), (-1.0, -domain.row_lower)):
+        finite = np.isfinite(side)
+        rows.append(sign * matrix[finite])
+        sides.append((side + 4e-9 * (size + np.abs(side)))[finite])
+    return np.concatenate(rows), np.concatenate(sides)
+
+
+def _side_by_side(values: Mapping[str, FloatArray]) -> FloatArray:
+    return np.concatenate([np.empty(0), *values.values()])
