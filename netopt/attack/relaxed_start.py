@@ -16,10 +16,11 @@ import numpy as np
 from netopt.arrays import FloatArray, IntArray
 from netopt.attack.objective import SlackBatch
 from netopt.bounds.crown import crown_bounds
+from netopt.bounds.objectives import Objectives
+from netopt.bounds.phases import PhaseBounds
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.rounding import UNIT_ROUNDOFF
 from netopt.bounds.rows import upper_functions
-from netopt.bounds.slopes import SlopeSearch
 from netopt.network.network import Network
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
@@ -84,12 +85,13 @@ def relaxed_starts(
     chosen = np.argsort(-(bound + objective.bound), kind="stable")[:_MOST_ROWS]
     average = _Average(met, objective.owner[chosen])
     if known.unstable_count and not over():
-        search = SlopeSearch(
-            network, domain, known, -objective.output_matrix[chosen], None if rows is None else rows[chosen]
-        )
+        single = Objectives.separate(-objective.output_matrix[chosen], None if rows is None else rows[chosen])
+        search = PhaseBounds(network, domain, known, single)
         base = domain.base if isinstance(domain, IntegerPoints) else domain
         steps = _STEPS if isinstance(base, Box | L1Ball) else _FEW_STEPS
-        bound[chosen] = np.fmin(bound[chosen], search.run(steps, stopped=over, visit=average.note))
+        never = np.full(chosen.size, -np.inf)
+        found = search.bound(search.whole(), steps, never, over, lambda points: average.note(domain.project(points)))
+        bound[chosen] = np.fmin(bound[chosen], found.upper)
         met.note(domain.project(average.point), average.target)
     total = bound + objective.bound
     return met.result(total + 2.0 * UNIT_ROUNDOFF * (np.abs(bound) + np.abs(objective.bound)))

@@ -3,7 +3,9 @@ r"""Several objectives over one network's outputs and inputs, and combinations o
 .. math:: t_o(x) = \min_{i \in o} \frac{c_i + C_i f(x) + D_i x}{\nu_i} \le
           \frac{\sum_i w_i (c_i + C_i f(x) + D_i x)}{\sum_i w_i \nu_i} \quad (w \ge 0,\ w \ne 0),
 
-so that an upper bound of any non-negative combination of an objective's rows bounds the objective.
+so that an upper bound of any non-negative combination of an objective's rows bounds the objective. Where the objectives
+are *conditional*, an objective is its first row on the set where its other rows are non-negative; the same combinations
+with ``w_1 = 1`` bound it.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ class Objectives:
     output_matrix, input_matrix : (rows, m), and (rows, n) CSR or None when no row mentions an input.
     offset, norm : (rows,); the norms are positive.
     owner : (rows,) the objective of each row: 0 … d - 1, ascending, each at least once.
+    conditional : whether rows but an objective's first are conditions on the points it is about.
 
     Raises
     ------
@@ -42,6 +45,7 @@ class Objectives:
     norm: FloatArray
     owner: IntArray
     input_matrix: sparse.csr_array | None = None
+    conditional: bool = False
 
     def __post_init__(self) -> None:
         rows = len(self.output_matrix)
@@ -58,10 +62,10 @@ class Objectives:
             raise InputError("objectives are numbered from 0, in order, and each needs a row")
 
     @classmethod
-    def linear(cls, output_row: FloatArray, input_row: FloatArray | None = None) -> Objectives:
-        """Return the single objective ``output_row @ y + input_row @ x``."""
-        about_inputs = None if input_row is None else sparse.csr_array(input_row[None])
-        return cls(output_row[None], np.zeros(1), np.ones(1), np.zeros(1, dtype=np.int64), about_inputs)
+    def separate(cls, output_matrix: FloatArray, input_matrix: sparse.csr_array | None = None) -> Objectives:
+        """Return an objective for each row of ``output_matrix @ y + input_matrix @ x``."""
+        count = len(output_matrix)
+        return cls(output_matrix, np.zeros(count), np.ones(count), np.arange(count), input_matrix)
 
     @property
     def count(self) -> int:
@@ -100,23 +104,24 @@ class Objectives:
         size = _product(scaled, np.abs(self.output_matrix), chosen)
         reach = state.reach(state.network.output)[0]
         error += unit * (size @ reach) + 2.0 * self.width * TINY * (1.0 + reach.sum())
-        if self.input_matrix is not None:
-            parts = self.input_matrix[chosen.ravel()].toarray().reshape(*chosen.shape, -1)
+        parts = self.inputs_of(objective)
+        if parts is not None:
             coefficients[INPUT] = np.einsum("pr,prk->pk", scaled, parts)
             error += unit * (np.einsum("pr,prk->pk", scaled, np.abs(parts)) @ state.reach(INPUT)[0])
         return Rows(coefficients, constant, error)
 
-    def slacks(self, objective: IntArray, output: FloatArray, points: FloatArray) -> FloatArray:
-        """Return the normalised rows of objectives (p,), (p, width), at outputs (p, m) and inputs (p, n)."""
+    def inputs_of(self, objective: IntArray) -> FloatArray | None:
+        """Return the input parts of the rows of some objectives, (p, width, n); None when no row mentions an input."""
+        if self.input_matrix is None:
+            return None
         chosen = self.table[objective]
-        value = np.einsum("prk,pk->pr", self.output_matrix[chosen], output) + self.offset[chosen]
-        if self.input_matrix is not None:
-            parts = self.input_matrix[chosen.ravel()].toarray().reshape(*chosen.shape, -1)
-            value += np.einsum("prk,pk->pr", parts, points)
-        return np.where(chosen >= 0, value / self.norm[chosen], np.inf)
+        rows: FloatArray = self.input_matrix[chosen.ravel()].toarray().reshape(*chosen.shape, -1)
+        return rows
 
     def bound(self, objective: IntArray, weight: FloatArray, upper: FloatArray) -> FloatArray:
         """Return bounds of the objectives, (p,), from bounds of their combined rows."""
+        if self.conditional:
+            return upper
         norm = self.norm[self.table[objective]]
         total = ((weight / norm) * norm).sum(axis=1)
         loose = 4.0 * gamma(self.width + 4)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
 
-SingleArray = NDArray[np.float32]
+#: float32. Typed so because linear maps name float64, and take both.
+SingleArray = NDArray[Any]
 PhaseArray = NDArray[np.int8]
 
 

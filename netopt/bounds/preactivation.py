@@ -15,7 +15,7 @@ from netopt.errors import InputError
 from netopt.network.network import Network
 
 #: The levels, loosest and fastest first.
-LEVELS = ("interval", "crown", "lp", "milp")
+LEVELS = ("interval", "crown", "alpha-crown", "lp", "milp")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,13 +7,13 @@ import pytest
 from bound_cases import NETWORKS, random_network, unit_box
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.objectives import Objectives
 from netopt.bounds.parts import Parts
 from netopt.bounds.phases import PhaseBounds
 from netopt.bounds.rows import bound_rows
-from netopt.bounds.slopes import SlopeSearch
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine
 from netopt.specification.l1_ball import L1Ball
@@ -45,7 +45,12 @@ def test_no_point_of_a_part_lies_above_its_bound(name: str, seed: int, ball: boo
     middle = (box.lower + box.upper) / 2.0
     domain = L1Ball(middle, 0.8, box.lower, box.upper) if ball else box
     row, about_inputs = generator.normal(size=network.output_size), generator.normal(size=network.input_size)
-    search = PhaseBounds(network, domain, compute_bounds(network, domain), Objectives.linear(row, about_inputs))
+    search = PhaseBounds(
+        network,
+        domain,
+        compute_bounds(network, domain),
+        Objectives.separate(row[None], sparse.csr_array(about_inputs[None])),
+    )
     points = domain.sample(generator, 40)
     values = network.forward(points) @ row + points @ about_inputs
     before = preactivations(network, points)[:, search.neurons]
@@ -74,10 +79,10 @@ def test_the_whole_domain_starts_at_crown_and_comes_to_the_optimised_slopes() ->
     network = random_network(3, (6, 12, 12, 2))
     box = unit_box(network, 0.6)
     bounds, row = compute_bounds(network, box), np.array([1.0, -1.0])
-    search = PhaseBounds(network, box, bounds, Objectives.linear(row))
+    search = PhaseBounds(network, box, bounds, Objectives.separate(row[None]))
     crown = bound_rows(network, box, bounds, row[None])[0]
     assert search.bound(search.whole(), 0, NEVER).upper[0] == pytest.approx(crown, rel=1e-9)
-    best = SlopeSearch(network, box, bounds, row[None]).run(200)[0]
+    best = search.bound(search.whole(), 200, NEVER).upper[0]
     assert best < crown - 1e-3
     assert search.bound(search.whole(), 60, NEVER).upper[0] == pytest.approx(best, abs=0.02 * (crown - best))
 
@@ -86,7 +91,7 @@ def test_multipliers_show_that_a_part_is_empty() -> None:
     network = random_network(5, (3, 4, 1))
     box = unit_box(network, 0.5)
     bounds = compute_bounds(network, box)
-    search = PhaseBounds(network, box, bounds, Objectives.linear(np.zeros(1)))
+    search = PhaseBounds(network, box, bounds, Objectives.separate(np.zeros((1, 1))))
     name, neuron = search.place(0)
     parts = search.whole().halves(np.array([0]))
     parts.multiplier[:, 0] = 1.0
@@ -101,7 +106,7 @@ def test_every_free_neuron_can_be_split_and_no_fixed_one() -> None:
     network = random_network(6)
     box = unit_box(network, 0.5)
     bounds = compute_bounds(network, box)
-    search = PhaseBounds(network, box, bounds, Objectives.linear(np.ones(3)))
+    search = PhaseBounds(network, box, bounds, Objectives.separate(np.ones((1, 3))))
     parts = search.whole()
     unstable = np.concatenate([bounds.unstable(relu.name) for relu in network.relus])
     np.testing.assert_array_equal(search.neurons, np.flatnonzero(unstable))
