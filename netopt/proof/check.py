@@ -19,8 +19,8 @@ from netopt.proof.work import Work
 from netopt.specification.box import Box
 from netopt.specification.property import Property
 
-#: Splits that the checker may add to any proof, however short.
-_LEAST_SPLITS = 1000
+#: Splits that the checker may add to any proof, however short; for each of the log's it may add one more.
+_LEAST_SPLITS = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from bound_cases import NETWORKS, exact_preactivations, random_network, unit_box
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,6 @@ from netopt.proof.lines import lines_of
 from netopt.proof.regions import Regions
 from netopt.specification.l1_ball import L1Ball
 from netopt.specification.polytope import Polytope
-from bound_cases import NETWORKS, exact_preactivations, random_network, unit_box
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -47,7 +47,9 @@ def test_enclosures_contain_the_exact_values(network: Network) -> None:
         for point in [*points, regions.lower[k], regions.upper[k]]:
             for name, values in exact_preactivations(network, point).items():
                 assert all(Fraction(low) <= value for low, value in zip(enclosure.lower[name][k], values, strict=True))
-                assert all(Fraction(high) >= value for high, value in zip(enclosure.upper[name][k], values, strict=True))
+                assert all(
+                    Fraction(high) >= value for high, value in zip(enclosure.upper[name][k], values, strict=True)
+                )
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-8, 1e8, 1e60])
@@ -58,8 +60,12 @@ def test_enclosures_hold_at_every_scale(scale: float) -> None:
     enclosure = Enclosure(network, regions)
     for point in generator.uniform(regions.lower[0], regions.upper[0], size=(8, 3)):
         values = exact_preactivations(network, point)[network.output]
-        assert all(Fraction(low) <= value for low, value in zip(enclosure.lower[network.output][0], values, strict=True))
-        assert all(Fraction(high) >= value for high, value in zip(enclosure.upper[network.output][0], values, strict=True))
+        assert all(
+            Fraction(low) <= value for low, value in zip(enclosure.lower[network.output][0], values, strict=True)
+        )
+        assert all(
+            Fraction(high) >= value for high, value in zip(enclosure.upper[network.output][0], values, strict=True)
+        )
 
 
 def test_backward_substitution_tightens_the_intervals() -> None:
@@ -184,5 +190,3 @@ def test_a_row_that_reads_the_inputs_only() -> None:
     lines = LinesOfRows(enclosure, None, Hints(), relu_columns(network))
     upper = enclosure.upper_bounds(carry(network, rows, enclosure.sizes(None), lines), None)
     assert 3.5 <= upper[0] < 3.5 + 1e-12
-
-
