@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from importlib.metadata import entry_points
+from importlib import import_module
 
 
 def _end_with_parent() -> None:
@@ -26,8 +26,7 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if sys.argv[1:2] == ["--program"]:
         sys.exit(subprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL, check=False).returncode)
-    (command,) = entry_points(group="console_scripts", name="netopt")
-    sys.exit(command.load()())
+    sys.exit(import_module("netopt.cli.main").main())
 
 
 if __name__ == "__main__":
