@@ -20,17 +20,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import BoolArray, IntArray
 from netopt.bounds.condensed import Condensed
 from netopt.bounds.parts import Parts, SingleArray
 from netopt.bounds.relaxation import Relaxation
+from netopt.bounds.steps import adam, length, towards_smallest
 from netopt.network.network import INPUT
 from netopt.network.nodes import Affine, Relu
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 
-#: Adam's decay rates, its first step, and what every further step is shorter by.
-DECAY, SQUARE_DECAY, STEP, SHORTER = 0.9, 0.95, 0.2, 0.95
 #: Share of rows that have to be done before the others go on without them.
 DONE = 0.3
 _SINGLE = np.float32
@@ -71,6 +70,10 @@ class Ground:
         self.unstable = count
         self.middle = (0.5 * (domain.lower + domain.upper)).astype(_SINGLE)
         self.radius = (0.5 * (domain.upper - domain.lower)).astype(_SINGLE)
+
+    def descent(self, parts: Parts, start: Start) -> Descent:
+        """Return a search for better choices of some rows, see `Descent`."""
+        return Descent(self, parts, start)
 
     def maximize(self, slope: SingleArray) -> tuple[SingleArray, SingleArray]:
         """Return the maxima (p,) of linear functions (p, n), and members where they are reached."""
@@ -319,7 +322,7 @@ class Descent:
         gradient = np.minimum(coefficient, 0.0) * before
         if self._phased:
             gradient = np.where(self._fixed, parts.phase * before, gradient)
-        move = _adam(self._mean, self._square, gradient, step)
+        move = adam(self._mean, self._square, gradient, step)
         if self._phased:
             typical = np.abs(coefficient).sum(axis=1, keepdims=True) / max(coefficient.shape[1], 1)
             multiplier = np.maximum(parts.multiplier - typical * move, 0.0)
@@ -333,10 +336,25 @@ class Descent:
         parts, start = self._parts, self._start
         if start.simplex:
             if parts.weight.shape[1] > 1:
-                parts.weight = towards_smallest(parts.weight, rows, STEP * SHORTER**step)
+                parts.weight = towards_smallest(parts.weight, rows, length(step))
             return
-        move = _adam(self._theta_mean, self._theta_square, rows.astype(np.float64), step)
+        move = adam(self._theta_mean, self._theta_square, rows.astype(np.float64), step)
         parts.weight = np.maximum(parts.weight - start.scale[:, None] * move, 0.0)
+
+
+def ground_on(device: str | None, condensed: Condensed, domain: Domain, lines: Mapping[str, Relaxation]) -> Ground:
+    """Return the ground of descents in NumPy, or in torch on a device.
+
+    Raises
+    ------
+    InvalidOptionError
+        torch or the device is missing.
+    """
+    if device is None:
+        return Ground(condensed, domain, lines)
+    from netopt.bounds.torch_descent import TorchGround
+
+    return TorchGround(condensed, domain, lines, device)
 
 
 def _add(rows: dict[str, SingleArray], name: str, value: SingleArray) -> None:
@@ -347,38 +365,3 @@ def _add(rows: dict[str, SingleArray], name: str, value: SingleArray) -> None:
 def _dot(row: SingleArray, line: SingleArray) -> SingleArray:
     product: SingleArray = row @ line[0] if len(line) == 1 else np.einsum("pk,pk->p", row, line)
     return product
-
-
-def _adam(mean: SingleArray, square: SingleArray, gradient: SingleArray, step: int) -> SingleArray:
-    """Return Adam's step, and note the gradient in its averages."""
-    gradient[~np.isfinite(gradient)] = 0.0
-    mean *= DECAY
-    mean += (1.0 - DECAY) * gradient
-    square *= SQUARE_DECAY
-    square += (1.0 - SQUARE_DECAY) * gradient * gradient
-    root = np.sqrt(square)
-    length = STEP * SHORTER**step * np.sqrt(1.0 - SQUARE_DECAY ** (step + 1)) / (1.0 - DECAY ** (step + 1))
-    moved: SingleArray = np.divide(mean, root, out=np.zeros_like(mean), where=root > 0.0)
-    moved *= length
-    return moved
-
-
-def towards_smallest(weight: FloatArray, rows: SingleArray, length: float) -> FloatArray:
-    """Return weights moved against the rows' values and projected back onto the simplex, (p, width).
-
-    Notes
-    -----
-    Duchi, Shalev-Shwartz, Singer, Chandra, *Efficient projections onto the l1-ball* (ICML 2008).
-    """
-    present = np.isfinite(rows)
-    value = np.where(present, rows, 0.0).astype(np.float64)
-    value = value - (weight * value).sum(axis=1, keepdims=True)
-    size = np.abs(value * present).max(axis=1, keepdims=True)
-    change = length * np.divide(value, size, out=np.zeros_like(value), where=size > 0.0)
-    moved = np.where(present, weight - change, -np.inf)
-    ordered = -np.sort(-moved, axis=1)
-    with np.errstate(invalid="ignore"):
-        shift = (np.cumsum(ordered, axis=1) - 1.0) / np.arange(1, moved.shape[1] + 1)
-        last = (ordered > shift).sum(axis=1) - 1
-    projected: FloatArray = np.maximum(moved - shift[np.arange(len(moved)), last][:, None], 0.0)
-    return projected

@@ -21,7 +21,7 @@ import numpy as np
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.backward import Backward, Rows, UpperFunctions
 from netopt.bounds.condensed import Condensed
-from netopt.bounds.descent import Descent, Ground, Start
+from netopt.bounds.descent import Descent, Start, ground_on
 from netopt.bounds.inputs import as_inputs, weighted
 from netopt.bounds.objectives import Objectives
 from netopt.bounds.parts import PartBounds, Parts, SingleArray
@@ -45,6 +45,12 @@ class PhaseBounds:
     ----------
     bounds : of the network's pre-activations over the domain.
     objectives : what is bounded.
+    device : where torch searches, ``"cpu"`` or ``"cuda"``; None for NumPy. What it finds is proved by NumPy in float64.
+
+    Raises
+    ------
+    InvalidOptionError
+        torch or the device is missing.
 
     Attributes
     ----------
@@ -52,14 +58,21 @@ class PhaseBounds:
     ground : what searches for bounds share.
     """
 
-    def __init__(self, network: Network, domain: Domain, bounds: PreactivationBounds, objectives: Objectives) -> None:
+    def __init__(
+        self,
+        network: Network,
+        domain: Domain,
+        bounds: PreactivationBounds,
+        objectives: Objectives,
+        device: str | None = None,
+    ) -> None:
         bounds.require(network)
         check_rows(network, objectives.output_matrix, objectives.input_matrix)
         self._domain, self.objectives = domain, objectives
         condensed = Condensed.of(propagate(network, as_inputs(network, domain), bounds.pairs))
         self._state = state = condensed.state
         self._lines = {r.name: relax(state.lower[r.input], state.upper[r.input]) for r in state.network.relus}
-        self.ground = Ground(condensed, domain, self._lines)
+        self.ground = ground_on(device, condensed, domain, self._lines)
         ends = np.cumsum([0, *(relu.size for relu in network.relus)])
         places = [condensed.unstable[relu.name] + ends[k] for k, relu in enumerate(network.relus)]
         self.neurons: IntArray = np.concatenate([np.empty(0, dtype=np.int64), *places])
@@ -145,10 +158,16 @@ class PhaseBounds:
         functions = backward.run(self._start(backward, parts))
         return self.objectives.bound(parts.objective, parts.weight, functions.bound), functions
 
+    def estimate(self, parts: Parts, enough: FloatArray) -> FloatArray:
+        """Return the bounds (parts,) that the parts' values give in single precision, not proved: to compare parts."""
+        descent = self._descent(parts, enough)
+        descent.run(0)
+        return descent.value.astype(np.float64)
+
     def _descent(self, parts: Parts, enough: FloatArray) -> Descent:
         """Return the search for better bounds of the parts."""
         objectives = self.objectives
-        chosen = objectives.table[parts.objective]
+        chosen = objectives.padded[parts.objective]
         rows, offset = self._output_rows[chosen], self._offset[chosen]
         inputs = objectives.inputs_of(parts.objective)
         first = 1 if objectives.conditional else 0
@@ -168,12 +187,15 @@ class PhaseBounds:
         )
         own = parts.take(slice(None))
         own.weight = parts.weight[:, first:]
-        return Descent(self.ground, own, start)
+        return self.ground.descent(own, start)
 
     def _learn(self, parts: Parts, best: Parts) -> None:
         """Put what a search found into the parts."""
         parts.slope[:], parts.multiplier[:] = best.slope, best.multiplier
         parts.weight[:, 1 if self.objectives.conditional else 0 :] = best.weight
+        missing = self.objectives.table[parts.objective] < 0
+        parts.weight[:, 0] += np.where(missing, parts.weight, 0.0).sum(axis=1)
+        parts.weight[missing] = 0.0
 
     def _start(self, backward: _PhaseBackward, parts: Parts) -> Rows:
         """Return the rows plus the multiplied constraints of every part."""
