@@ -85,16 +85,22 @@ class Objectives:
         table[self.owner, place] = np.arange(self.owner.size)
         return table
 
+    @cached_property
+    def padded(self) -> IntArray:
+        """The same; where an objective has fewer rows, its first stands in."""
+        return np.where(self.table >= 0, self.table, self.table[:, :1])
+
     def combine(self, state: Propagation, objective: IntArray, weight: FloatArray) -> Rows:
         """Return the rows ``sum_i w_i (c_i + C_i y + D_i x)`` with ``w_i = weight_i / norm_i``.
 
         Parameters
         ----------
         state : bounds of the network's nodes, which the rounding errors depend on.
-        objective, weight : (p,) and (p, width), the latter non-negative and zero where the objective has no row.
+        objective, weight : (p,) and (p, width), the latter non-negative; where the objective has no row it counts
+            nothing.
         """
         chosen = self.table[objective]
-        scaled = weight / self.norm[chosen]
+        scaled = np.where(chosen >= 0, weight, 0.0) / self.norm[chosen]
         # One rounding for each product and sum; w itself may be anything. Twice that covers the rounding of the error.
         unit = gamma(2 * self.width + 2)
         coefficients = {state.network.output: _product(scaled, self.output_matrix, chosen)}
@@ -111,10 +117,10 @@ class Objectives:
         return Rows(coefficients, constant, error)
 
     def inputs_of(self, objective: IntArray) -> FloatArray | None:
-        """Return the input parts of the rows of some objectives, (p, width, n); None when no row mentions an input."""
+        """Return the input parts of the `padded` rows of objectives (p,), (p, width, n); None when there are none."""
         if self.input_matrix is None:
             return None
-        chosen = self.table[objective]
+        chosen = self.padded[objective]
         rows: FloatArray = self.input_matrix[chosen.ravel()].toarray().reshape(*chosen.shape, -1)
         return rows
 
@@ -122,8 +128,9 @@ class Objectives:
         """Return bounds of the objectives, (p,), from bounds of their combined rows."""
         if self.conditional:
             return upper
-        norm = self.norm[self.table[objective]]
-        total = ((weight / norm) * norm).sum(axis=1)
+        chosen = self.table[objective]
+        norm = self.norm[chosen]
+        total = ((np.where(chosen >= 0, weight, 0.0) / norm) * norm).sum(axis=1)
         loose = 4.0 * gamma(self.width + 4)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             value = upper / total

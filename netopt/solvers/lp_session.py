@@ -1,4 +1,4 @@
-"""A linear program kept in HiGHS, solved for one objective after another from the last basis."""
+"""A linear program kept in HiGHS, solved for one objective, or set of bounds, after another from the last basis."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from netopt.solvers.highs import pass_model
 
 
 class LpSession:
-    """The linear relaxation of a model, whose objective changes; rows and bounds stay. Use it in one thread only.
+    """The linear relaxation of a model, whose objective and bounds change. Use it in one thread only.
 
-    The last basis stays primal feasible when only the objective changes, which makes a solve several times cheaper than
-    a first one.
+    The last basis stays primal feasible when only the objective changes, and dual feasible when only bounds change,
+    which makes a solve several times cheaper than a first one.
 
     Parameters
     ----------
@@ -78,3 +78,24 @@ class LpSession:
             return None
         duals = np.array(solution.row_dual, dtype=np.float64)
         return duals if np.isfinite(duals).all() else None
+
+    def bound_columns(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+        """Change the bounds of some columns."""
+        self._highs.changeColsBounds(columns.size, columns.astype(np.int32), lower, upper)
+
+    def bound_rows(self, rows: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+        """Change the sides of some rows."""
+        self._highs.changeRowsBounds(rows.size, rows.astype(np.int32), lower, upper)
+
+    def point(self) -> FloatArray | None:
+        """Return the columns' values at the last optimum, None where there was none."""
+        import highspy
+
+        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        return np.array(self._highs.getSolution().col_value, dtype=np.float64)
+
+    def ray(self) -> FloatArray | None:
+        """Return row multipliers that show the last program to be infeasible, None where it was not."""
+        _, exists, ray = self._highs.getDualRay()
+        return np.array(ray, dtype=np.float64) if exists and np.isfinite(ray).all() else None
