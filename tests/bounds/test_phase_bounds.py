@@ -114,3 +114,19 @@ def test_every_free_neuron_can_be_split_and_no_fixed_one() -> None:
     halves = parts.halves(np.array([1]))
     assert np.isneginf(search.bound(halves, 0, NEVER).looseness[:, 1]).all()
     assert np.isfinite(np.delete(search.bound(halves, 0, NEVER).looseness, 1, axis=1)).all()
+
+
+def test_objectives_with_fewer_rows_are_bounded_by_their_own_rows_alone() -> None:
+    network, generator = random_network(5, (4, 10, 10, 3)), np.random.default_rng(1)
+    box = unit_box(network, 0.6)
+    matrix, offset = generator.normal(size=(6, 3)), generator.normal(size=6)
+    objectives = Objectives(matrix, offset, np.ones(6), np.array([0, 1, 1, 2, 2, 2]))
+    search = PhaseBounds(network, box, compute_bounds(network, box), objectives)
+    parts = search.whole()
+    upper = search.bound(parts, 30, np.full(3, -np.inf)).upper
+    slack = network.forward(box.sample(generator, 20_000)) @ matrix.T + offset
+    for objective, rows in enumerate(([0], [1, 2], [3, 4, 5])):
+        assert slack[:, rows].min(axis=1).max() <= upper[objective]
+        assert (parts.weight[objective, len(rows) :] == 0.0).all()
+    parts.weight[:] = 1.0  # whatever the weights
+    assert slack[:, 0].max() <= search.prove(parts)[0][0]
