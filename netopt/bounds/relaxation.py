@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from netopt.arrays import FloatArray
 from netopt.bounds.rounding import TINY, UNIT_ROUNDOFF
@@ -32,13 +33,14 @@ class Relaxation:
     reach: FloatArray
 
 
-def relax(lower: FloatArray, upper: FloatArray) -> Relaxation:
-    """Return the lines for pre-activation bounds (B, size)."""
+def relax(lower: FloatArray, upper: FloatArray, slope_type: DTypeLike = np.float64) -> Relaxation:
+    """Return the lines for pre-activation bounds (B, size); upper slopes are numbers of `slope_type`."""
     unstable = (lower < 0.0) & (upper > 0.0)
     stable_slope = (upper > 0.0).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         width = np.where(unstable, upper - lower, 1.0)
         slope = np.where(unstable, np.clip(upper / width, 0.0, 1.0), stable_slope)
+        slope = slope.astype(slope_type).astype(np.float64)
         intercept = np.maximum(-slope * lower, upper - slope * upper) * (1.0 + 8.0 * UNIT_ROUNDOFF) + TINY
         # u (1 - s) errs by a rounding of s u, which the factor does not cover when s is near 1.
         intercept += 2.0 * UNIT_ROUNDOFF * upper

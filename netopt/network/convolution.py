@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
+from numpy.typing import DTypeLike, NDArray
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import FloatArray, IntArray, sparse
 from netopt.network.linear_map import LinearMap
 from netopt.network.sparse import Sparse
 
@@ -180,6 +179,9 @@ class Convolution(LinearMap):
             seen.append(((position >= 0) & (position < self.in_shape[axis + 1])).sum(axis=1))
         image = np.outer(seen[0], seen[1]).ravel() * self.weight.shape[1]
         return np.tile(image, self.out_shape[0]).astype(np.int64)
+
+    def astype(self, dtype: DTypeLike) -> Convolution:
+        return self.with_weight(self.weight.astype(dtype))
 
     def scale_rows(self, factor: FloatArray) -> LinearMap:
         a_channel = factor.reshape(self.out_shape[0], -1)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import sparse
+from numpy.typing import DTypeLike
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import FloatArray, IntArray, sparse
 from netopt.network.linear_map import LinearMap
 
 
@@ -62,6 +62,9 @@ class Dense(LinearMap):
 
     def digest_arrays(self) -> tuple[FloatArray, ...]:
         return (self.weight,)
+
+    def astype(self, dtype: DTypeLike) -> Dense:
+        return Dense(self.weight.astype(dtype))
 
     def scale_rows(self, factor: FloatArray) -> Dense:
         return Dense(self.weight * factor[:, None])

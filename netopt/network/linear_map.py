@@ -7,10 +7,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
+from numpy.typing import DTypeLike, NDArray
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import FloatArray, IntArray, sparse
 
 
 class LinearMap(ABC):
@@ -56,6 +55,10 @@ class LinearMap(ABC):
     @abstractmethod
     def scale_rows(self, factor: FloatArray) -> LinearMap:
         """Return ``diag(factor) W``; structure is kept where it can be."""
+
+    @abstractmethod
+    def astype(self, dtype: DTypeLike) -> LinearMap:
+        """Return the map with its weights rounded to a floating-point type, for batches of that type."""
 
     @property
     @abstractmethod

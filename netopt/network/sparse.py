@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from scipy import sparse
+from numpy.typing import DTypeLike
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import FloatArray, IntArray, sparse
 from netopt.network.linear_map import LinearMap
 
 
@@ -47,6 +47,9 @@ class Sparse(LinearMap):
 
     def to_csr(self, rows: IntArray | None = None) -> sparse.csr_array:
         return self.weight if rows is None else self.weight[rows]
+
+    def astype(self, dtype: DTypeLike) -> Sparse:
+        return Sparse(self.weight.astype(dtype))
 
     def scale_rows(self, factor: FloatArray) -> Sparse:
         return Sparse(sparse.csr_array(sparse.diags_array(factor) @ self.weight))
