@@ -201,6 +201,6 @@ def _shares(slopes: Floats, width: Floats) -> Floats:
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         ranges = slopes * width[:, None, :]
         total = ranges.sum(axis=2, keepdims=True)
-        shares = np.divide(ranges, total, out=np.zeros_like(ranges), where=(total > 0.0) & np.isfinite(total))
+        shares: Floats = np.divide(ranges, total, out=np.zeros_like(ranges), where=(total > 0.0) & np.isfinite(total))
         shares *= shares
     return shares
