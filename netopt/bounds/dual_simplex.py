@@ -150,7 +150,7 @@ class _Tableau:
         if not usable.all():
             basis[~usable] = programs.corner()[~usable]
             matrix[~usable], side[~usable] = programs.take(~usable).rows(basis[~usable])
-        inverse: FloatArray = np.linalg.inv(matrix)
+        inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
         reach = np.maximum(np.abs(programs.lower), np.abs(programs.upper))
         norm = np.sqrt((programs.matrix**2).sum(axis=2))
         size = np.matmul(np.abs(programs.matrix), reach[:, :, None])[:, :, 0] + np.abs(programs.side)
@@ -165,7 +165,7 @@ class _Tableau:
             "side": programs.side,
             "lower": programs.lower,
             "upper": programs.upper,
-            "scale": np.where(norm > 0.0, 1.0 / np.where(norm > 0.0, norm, 1.0), 0.0),
+            "scale": 1.0 / np.where(norm > 0.0, norm, 1.0),
             "tolerance": _VIOLATED * size + TINY,
             "box_tolerance": _VIOLATED * (np.abs(programs.lower) + np.abs(programs.upper)) + TINY,
             "enough": np.full(count, -np.inf) if enough is None else enough,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.engines.branch_and_bound.box_parts import BoxParts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +47,19 @@ class RegionParts:
             np.tile(upper_known, (objectives, 1)),
             np.arange(objectives),
             upper,
+        )
+
+    @classmethod
+    def of_boxes(cls, boxes: BoxParts) -> Self:
+        """Return the open parts of a search that splits boxes, to go on from there."""
+        return cls(
+            boxes.low,
+            boxes.high,
+            np.zeros(boxes.known_lower.shape, np.int8),
+            boxes.known_lower,
+            boxes.known_upper,
+            boxes.objective,
+            boxes.upper,
         )
 
     @property

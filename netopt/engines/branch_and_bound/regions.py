@@ -23,11 +23,12 @@ from netopt.bounds.backward import Backward, Rows
 from netopt.bounds.crown import crown_sweep
 from netopt.bounds.dual_simplex import Programs, solve
 from netopt.bounds.inputs import BoxBatch
+from netopt.bounds.objectives import Objectives
 from netopt.bounds.rounding import UNIT_ROUNDOFF
 from netopt.bounds.triangle import ObjectivesOfParts, PartState, columns_of, triangle_bounds
-from netopt.engines.branch_and_bound.objective_rows import ObjectiveRows
 from netopt.engines.branch_and_bound.region_parts import RegionParts, outward
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
+from netopt.engines.objective import rows_of
 from netopt.network.network import INPUT
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
@@ -61,10 +62,7 @@ class Regions(Search[RegionParts]):
             known = (_side_by_side(problem.bounds.lower), _side_by_side(problem.bounds.upper))
             whole = RegionParts.whole(domain.lower, domain.upper, known, len(problem.objectives))
         super().__init__(problem, watch, whole)
-        self._rows = ObjectiveRows.of(problem.objectives, network.input_size)
-        sizes = np.bincount(self._rows.owner)
-        # Objectives with fewer rows have their last one several times.
-        self._row = self._rows.first[:, None] + np.minimum(np.arange(self._rows.most), sizes[:, None] - 1)
+        self._objectives = rows_of(problem.objectives)
         self._domain_rows = _rows_of(domain)
         self._width = domain.upper - domain.lower
         widest = max(network.input_size, *(node.size for node in network.nodes))
@@ -142,8 +140,7 @@ class _Bounded:
         self.unstable: IntArray = ((lower < 0.0) & (upper > 0.0)).sum(axis=1)
         low, high = outward(lower, upper)
         self.parts = replace(parts, known_lower=low, known_upper=high)
-        rows = search._row[parts.objective]
-        objectives = _objectives(search._rows, rows, problem.network.input_size)
+        objectives = _of_parts(search._objectives, parts.objective, problem.network.input_size)
         self._slope, self._level, bound = _functions(backward, objectives)
         self.upper = np.where(empty, -np.inf, np.minimum(parts.bound, bound.min(axis=1)))
         self.points = np.where(self._best(bound) >= 0.0, parts.high, parts.low)
@@ -214,9 +211,15 @@ def _functions(backward: Backward, objectives: ObjectivesOfParts) -> tuple[Float
     return above.coefficients.reshape(count, rows, n), level, bound
 
 
-def _objectives(rows: ObjectiveRows, which: IntArray, inputs: int) -> ObjectivesOfParts:
-    matrix = np.zeros((len(rows.norm), inputs)) if rows.input is None else rows.input
-    return ObjectivesOfParts(rows.output[which], matrix[which], rows.offset[which], rows.norm[which])
+def _of_parts(objectives: Objectives, objective: IntArray, inputs: int) -> ObjectivesOfParts:
+    """Return the rows of an objective a part; those with fewer rows have their first one several times."""
+    table = objectives.table[objective]
+    rows = np.where(table < 0, table[:, :1], table)
+    matrix = objectives.inputs_of(objective)
+    if matrix is None:
+        matrix = np.zeros((*rows.shape, inputs))
+    matrix = np.where((table < 0)[:, :, None], matrix[:, :1], matrix)
+    return ObjectivesOfParts(objectives.output_matrix[rows], matrix, objectives.offset[rows], objectives.norm[rows])
 
 
 def _rows_of(domain: Domain) -> tuple[FloatArray, FloatArray]:
