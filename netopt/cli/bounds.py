@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from netopt.cli import options
+from netopt.cli.command import Option, command
 from netopt.cli.inputs import read_domain, read_network
 from netopt.cli.report import number, print_json, print_table
 
@@ -16,19 +17,15 @@ if TYPE_CHECKING:
     from netopt.bounds.preactivation import PreactivationBounds
     from netopt.network.network import Network
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@app.command()
+@command()
 def bounds(
     network: options.Network,
     property_file: options.PropertyFile = None,
     lower: options.Lower = None,
     upper: options.Upper = None,
     level: options.Bounds = "crown",
-    save: Annotated[
-        Path | None, typer.Option("--save", metavar="FILE.npz", help="Write the bounds to FILE.npz.")
-    ] = None,
+    save: Annotated[Path | None, Option("--save", metavar="FILE.npz", help="Write the bounds to FILE.npz.")] = None,
     time_limit: options.TimeLimit = None,
     threads: options.Threads = 1,
     as_json: options.AsJson = False,
@@ -79,17 +76,17 @@ def _content(network: Network, bounds: PreactivationBounds, level: str, seconds:
 
 
 def _print(content: dict[str, Any]) -> None:
-    typer.echo(f"bounds: {content['bounds']}")
+    click.echo(f"bounds: {content['bounds']}")
     if content["bounds"] != content["asked"]:
-        typer.echo(f"note: {content['asked']} was not completed for every neuron within the time limit")
-    typer.echo(f"unstable: {content['unstable']}")
-    typer.echo("")
+        click.echo(f"note: {content['asked']} was not completed for every neuron within the time limit")
+    click.echo(f"unstable: {content['unstable']}")
+    click.echo("")
     rows = [
         [layer["name"], layer["size"], layer["active"], layer["unstable"], f"{layer['mean_width']:.6g}"]
         for layer in content["layers"]
     ]
     print_table(["layer", "size", "active", "unstable", "mean width"], rows)
-    typer.echo("")
+    click.echo("")
     outputs = zip(content["output_lower"], content["output_upper"], strict=True)
     print_table(
         ["output", "lower", "upper"], [[f"Y_{k}", number(low), number(high)] for k, (low, high) in enumerate(outputs)]

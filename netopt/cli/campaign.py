@@ -4,66 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-from typer.core import TyperGroup
+import click
 
 from netopt.cli import options
+from netopt.cli.command import Argument, Option, command
 
 if TYPE_CHECKING:
     from netopt.campaign.setting import Setting
 
 
-class _RunByDefault(TyperGroup):
+class _RunByDefault(click.Group):
     """A group in which ``campaign LIST.csv ...`` means ``campaign run LIST.csv ...``."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default subcommand in front of arguments that name none."""
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
-    cls=_RunByDefault,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-@app.callback()
-def campaign() -> None:
-    """Run many problems under many settings; report on them."""
-
-
-@app.command()
+@command()
 def run(
     lists: Annotated[
-        list[Path], typer.Argument(metavar="LIST.csv", help="Problems in VNN-COMP form: onnx, vnnlib, timeout.")
+        list[Path], Argument(metavar="LIST.csv", help="Problems in VNN-COMP form: onnx, vnnlib, timeout.")
     ],
     setting: Annotated[
         list[str],
-        typer.Option(
+        Option(
             "--setting",
             metavar="name=...,OPTION=VALUE,...",
             help="Options of netopt verify or maximize, without dashes; once a setting.",
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE.parquet", help="The table; goes on where it stopped.")
+        Path, Option("-o", "--output", metavar="FILE.parquet", help="The table; goes on where it stopped.")
     ],
     time_limit: Annotated[
-        float | None, typer.Option("--time-limit", metavar="SECONDS", help="Cap on every problem's own time-out.")
+        float | None, Option("--time-limit", metavar="SECONDS", help="Cap on every problem's own time-out.")
     ] = None,
     memory_limit: Annotated[
-        float | None, typer.Option("--memory-limit", metavar="GB", help="Memory beyond which a run is killed.")
+        float | None, Option("--memory-limit", metavar="GB", help="Memory beyond which a run is killed.")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Runs at a time.")] = 1,
-    retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Repeat the runs that ended in an error.")
-    ] = False,
+    workers: Annotated[int, Option("--workers", min=1, metavar="N", help="Runs at a time.")] = 1,
+    retry_errors: Annotated[bool, Option("--retry-errors", help="Repeat the runs that ended in an error.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Run every problem of the lists under every setting, each in a process of its own.
@@ -84,17 +69,15 @@ def run(
         run_campaign(tasks, output, workers=workers, retry_errors=retry_errors, on_progress=on_progress)
 
 
-@app.command()
+@command()
 def report(
-    results: Annotated[list[Path], typer.Argument(metavar="RESULTS.parquet", help="Tables of netopt campaign.")],
-    shift: Annotated[
-        float, typer.Option("--shift", min=0.0, metavar="SECONDS", help="Shift of the geometric mean.")
-    ] = 1.0,
+    results: Annotated[list[Path], Argument(metavar="RESULTS.parquet", help="Tables of netopt campaign.")],
+    shift: Annotated[float, Option("--shift", min=0.0, metavar="SECONDS", help="Shift of the geometric mean.")] = 1.0,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="FILE.png", help="Draw the performance profile; needs netopt[plot]."),
+        Option("--plot", metavar="FILE.png", help="Draw the performance profile; needs netopt[plot]."),
     ] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE.csv", help="Write the summary as CSV.")] = None,
+    csv: Annotated[Path | None, Option("--csv", metavar="FILE.csv", help="Write the summary as CSV.")] = None,
 ) -> None:
     """Print solved counts, wrong answers, shifted geometric means and PAR-2 scores."""
     from netopt.campaign.journal import read_tables
@@ -102,7 +85,7 @@ def report(
     from netopt.campaign.summary import scored, summarise
 
     table = read_tables(results)
-    typer.echo(as_text(table, shift))
+    click.echo(as_text(table, shift))
     if csv is not None:
         summarise(scored(table), shift).to_csv(csv, index=False)
     if plot is not None:
@@ -111,23 +94,33 @@ def report(
         plot_profile(scored(table), plot)
 
 
+campaign = _RunByDefault(
+    "campaign",
+    commands=[run, report],
+    help="Run many problems under many settings; report on them.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
 def _check_options(settings: Iterable[Setting], commands: Iterable[str]) -> None:
     """Refuse an option that no command has now, not in every row of the table."""
     from netopt.cli.main import app as whole
     from netopt.errors import InvalidOptionError
 
-    group: Any = typer.main.get_command(whole)
-    for command in sorted(commands):
+    context = click.Context(whole)
+    for name in sorted(commands):
+        chosen = whole.get_command(context, name)
+        assert chosen is not None
         known = {
-            name.removeprefix("--")
-            for parameter in group.get_command(None, command).params
-            for name in (*parameter.opts, *parameter.secondary_opts)
-            if name.startswith("--")
+            option.removeprefix("--")
+            for parameter in chosen.params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+            if option.startswith("--")
         }
         for setting in settings:
             for option, _ in setting.options:
                 if option not in known:
                     raise InvalidOptionError(
-                        f"the setting {setting.name!r} gives {option!r}, which netopt {command} does not have;"
+                        f"the setting {setting.name!r} gives {option!r}, which netopt {name} does not have;"
                         f" it has {', '.join(sorted(known))}"
                     )

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from netopt.cli import options
+from netopt.cli.command import Argument, command
 from netopt.cli.exits import Exit
 from netopt.cli.report import print_json
 
@@ -16,13 +17,11 @@ if TYPE_CHECKING:
     from netopt.network.network import Network
     from netopt.proof.check import Check
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-ProofPath = Annotated[Path, typer.Argument(metavar="PROOF", help="A file written by 'netopt verify --proof'.")]
-PropertyPath = Annotated[Path, typer.Argument(metavar="PROP.vnnlib", help="The property it is about.")]
+ProofPath = Annotated[Path, Argument(metavar="PROOF", help="A file written by 'netopt verify --proof'.")]
+PropertyPath = Annotated[Path, Argument(metavar="PROP.vnnlib", help="The property it is about.")]
 
 
-@app.command()
+@command()
 def check(
     proof: ProofPath,
     network: options.Network,
@@ -46,10 +45,12 @@ def check(
     if as_json:
         print_json(_content(found, read, time.monotonic() - begun))
     else:
-        typer.echo(_status(found) if found.valid else f"invalid: {found.reason}")
+        click.echo(_status(found) if found.valid else f"invalid: {found.reason}")
         for claim in found.trusted:
-            typer.echo(f"trusted: {claim}")
-    raise typer.Exit({"valid": Exit.DECIDED, "trusting": Exit.UNDECIDED, "invalid": Exit.INVALID}[_status(found)])
+            click.echo(f"trusted: {claim}")
+    raise click.exceptions.Exit(
+        {"valid": Exit.DECIDED, "trusting": Exit.UNDECIDED, "invalid": Exit.INVALID}[_status(found)]
+    )
 
 
 def _status(found: Check) -> str:

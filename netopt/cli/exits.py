@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
-import typer
+import click
 
 from formulations.errors import FormulationError
 from netopt.errors import InputError, NetoptError
@@ -25,7 +25,7 @@ class Exit(IntEnum):
 
 def complain(sentence: object) -> None:
     """Print one sentence on standard error."""
-    typer.echo(f"netopt: {sentence}", err=True)
+    click.echo(f"netopt: {sentence}", err=True)
 
 
 @contextmanager
@@ -49,4 +49,4 @@ def errors_as_exits() -> Iterator[None]:
 
 def _leave(sentence: object, status: Exit) -> None:
     complain(sentence)
-    raise typer.Exit(status)
+    raise click.exceptions.Exit(status)

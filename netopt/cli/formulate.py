@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from netopt.cli import options
+from netopt.cli.command import Argument, Option, command
 from netopt.cli.inputs import output_weights, read_domain, read_network, read_property
 from netopt.cli.report import print_json
 
@@ -21,18 +22,16 @@ if TYPE_CHECKING:
     from netopt.network.network import Network
     from netopt.specification.domain import Domain
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-File = Annotated[Path, typer.Argument(metavar="FILE", help="What to write: its name ends in .mps or .lp.")]
+File = Annotated[Path, Argument(metavar="FILE", help="What to write: its name ends in .mps or .lp.")]
 CaseNumber = Annotated[
-    int | None, typer.Option("--case", min=1, metavar="K", help="Which input region of the property, from 1.")
+    int | None, Option("--case", min=1, metavar="K", help="Which input region of the property, from 1.")
 ]
 DisjunctNumber = Annotated[
-    int | None, typer.Option("--disjunct", min=1, metavar="K", help="Which disjunct of that region, from 1.")
+    int | None, Option("--disjunct", min=1, metavar="K", help="Which disjunct of that region, from 1.")
 ]
 
 
-@app.command()
+@command()
 def formulate(
     network: options.Network,
     file: File,
@@ -108,7 +107,7 @@ def _report(head: dict[str, Any], sizes: dict[str, int], begun: float, as_json: 
     if as_json:
         print_json(head | sizes | {"seconds": time.monotonic() - begun})
     else:
-        typer.echo(f"{head['file']}: " + ", ".join(f"{count} {name}" for name, count in sizes.items()))
+        click.echo(f"{head['file']}: " + ", ".join(f"{count} {name}" for name, count in sizes.items()))
 
 
 def _sizes(model: MilpModel) -> dict[str, int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from netopt.cli import options
+from netopt.cli.command import Option, command
 from netopt.cli.inputs import read_domain, read_network
 from netopt.cli.report import print_json, print_table
 from netopt.cli.sizes import LpBound, measure_sizes, print_sizes
@@ -16,10 +17,8 @@ if TYPE_CHECKING:
     from netopt.bounds.preactivation import PreactivationBounds
     from netopt.network.network import Network
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@app.command()
+@command()
 def info(
     network: options.Network,
     property_file: options.PropertyFile = None,
@@ -27,7 +26,7 @@ def info(
     upper: options.Upper = None,
     bounds: options.Bounds = "crown",
     reduce: Annotated[
-        bool, typer.Option("--reduce", help="Reduce the network over the box, and compare the sizes of the models.")
+        bool, Option("--reduce", help="Reduce the network over the box, and compare the sizes of the models.")
     ] = False,
     lp_bound: LpBound = None,
     as_json: options.AsJson = False,
@@ -84,16 +83,16 @@ def _content(network: Network, bounds: PreactivationBounds | None) -> dict[str, 
 def _print(path: Path, content: dict[str, Any]) -> None:
     for side in ("inputs", "outputs"):
         shapes = ", ".join(f"{spec['name']} {spec['dtype']} {spec['shape']}" for spec in content[side])
-        typer.echo(f"{side}: {shapes}")
+        click.echo(f"{side}: {shapes}")
     if content["dropped_output"]:
-        typer.echo(f"left out at the end: {content['dropped_output']}")
-    typer.echo(f"relus: {content['relus']}")
-    typer.echo(f"parameters: {content['parameters']}")
-    typer.echo(f"sha256: {content['network_sha256']}")
+        click.echo(f"left out at the end: {content['dropped_output']}")
+    click.echo(f"relus: {content['relus']}")
+    click.echo(f"parameters: {content['parameters']}")
+    click.echo(f"sha256: {content['network_sha256']}")
     counted = content["unstable"] is not None
     if counted:
-        typer.echo(f"unstable: {content['unstable']} (bounds: {content['bounds']})")
-    typer.echo("")
+        click.echo(f"unstable: {content['unstable']} (bounds: {content['bounds']})")
+    click.echo("")
     header = ["layer", "kind", "size", "weights", *(["unstable"] if counted else [])]
     rows = [
         [layer["name"], layer["kind"], layer["size"], layer["weights"] or "", layer.get("unstable", "")][: len(header)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 from collections.abc import Mapping
@@ -9,12 +10,12 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
+import click
 
+from netopt.cli.command import Option, parameters_of
 from netopt.cli.exits import Exit, complain, errors_as_exits
 
-#: Subcommand -> the module whose `app` it is. Modules load nothing heavy at import.
+#: Subcommand -> the module that has it, under its own name. Modules load nothing heavy at import.
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "verify": "netopt.cli.verify",
@@ -30,62 +31,59 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 )
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(click.Group):
     """A group that imports a subcommand's module only when it is needed."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the subcommands, in the order of `COMMANDS`."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a subcommand, or None when there is no such one."""
         if cmd_name not in COMMANDS:
             return None
-        command = typer.main.get_command(import_module(COMMANDS[cmd_name]).app)
-        command.name = cmd_name
-        return command
+        found: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return found
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
         """Run a subcommand; errors raised on purpose become exit statuses."""
         with errors_as_exits():
             return super().invoke(ctx)
-
-
-app = typer.Typer(
-    cls=LazyGroup,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(version("netopt"))
-        raise typer.Exit
+        click.echo(version("netopt"))
+        raise click.exceptions.Exit
 
 
 def _print_name(wanted: bool) -> None:
     if wanted:
-        typer.echo("netopt")
-        raise typer.Exit
+        click.echo("netopt")
+        raise click.exceptions.Exit
 
 
-@app.callback()
 def netopt(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
-    name: Annotated[bool, typer.Option("--name", callback=_print_name, is_eager=True, help="Print the name.")] = False,
+    name: Annotated[bool, Option("--name", callback=_print_name, is_eager=True, help="Print the name.")] = False,
 ) -> None:
     """Optimise over trained ReLU networks: verify, maximize and embed them with any MILP solver.
 
-    Exit status: 0 decided, 3 undecided, 4 a proof that does not hold, 2 bad input or usage, 1 internal error, 130
-    interrupted.
+    Exit status: 0 decided, 3 undecided, 2 bad input or usage, 1 internal error, 130 interrupted.
     """
+
+
+app = LazyGroup(
+    "netopt",
+    params=parameters_of(netopt),
+    callback=netopt,
+    help=inspect.getdoc(netopt),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def main() -> int:

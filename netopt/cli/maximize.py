@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
 from netopt.cli import options
+from netopt.cli.command import Option, command
 from netopt.cli.exits import Exit, complain
 from netopt.cli.inputs import left, output_weights, read_domain, read_network
 from netopt.cli.progress import progress_line
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
 
     from netopt.problems.results import MaximizationResult
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@app.command()
+@command()
 def maximize(
     network: options.Network,
     property_file: options.PropertyFile = None,
@@ -35,7 +34,7 @@ def maximize(
     formulation: options.Formulation = "big-m",
     bounds: options.Bounds = "crown",
     prune: options.Prune = None,
-    gap: Annotated[float, typer.Option("--gap", metavar="G", help="Relative gap at which it is optimal.")] = 1e-4,
+    gap: Annotated[float, Option("--gap", metavar="G", help="Relative gap at which it is optimal.")] = 1e-4,
     time_limit: options.TimeLimit = None,
     threads: options.Threads = 1,
     memory_limit: options.MemoryLimit = None,
@@ -72,14 +71,14 @@ def maximize(
             progress=progress,
         )
     _report(result, as_json, results_file, quiet)
-    raise typer.Exit(_status(result))
+    raise click.exceptions.Exit(_status(result))
 
 
 def _report(result: MaximizationResult, as_json: bool, results_file: Path | None, quiet: bool) -> None:
     if as_json:
         print_json(result.to_json())
     else:
-        typer.echo(result_text(result))
+        click.echo(result_text(result))
     if results_file is not None:
         witness = [] if result.witness is None else [witness_text(result.witness)]
         results_file.write_text("\n".join([result_text(result), *witness, ""]), encoding="ascii")

@@ -6,36 +6,38 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import click
+
+from netopt.cli.command import Argument, Option
 
 
 def _positive(value: float | None) -> float | None:
     if value is not None and not value > 0.0:
-        raise typer.BadParameter(f"{value:g} is not positive; leave the option out for no limit")
+        raise click.BadParameter(f"{value:g} is not positive; leave the option out for no limit")
     return value
 
 
-Network = Annotated[Path, typer.Argument(metavar="NET.onnx", help="The trained network, .onnx or .onnx.gz.")]
+Network = Annotated[Path, Argument(metavar="NET.onnx", help="The trained network, .onnx or .onnx.gz.")]
 PropertyFile = Annotated[
-    Path | None, typer.Option("--property", metavar="FILE", help="VNN-LIB file whose inputs are the domain.")
+    Path | None, Option("--property", metavar="FILE", help="VNN-LIB file whose inputs are the domain.")
 ]
 Lower = Annotated[
     str | None,
-    typer.Option("--lower", metavar="VALUE", help="Lower bound of the inputs: a number, one a comma, or a .npy file."),
+    Option("--lower", metavar="VALUE", help="Lower bound of the inputs: a number, one a comma, or a .npy file."),
 ]
 Upper = Annotated[
     str | None,
-    typer.Option("--upper", metavar="VALUE", help="Upper bound of the inputs: a number, one a comma, or a .npy file."),
+    Option("--upper", metavar="VALUE", help="Upper bound of the inputs: a number, one a comma, or a .npy file."),
 ]
-Output = Annotated[int | None, typer.Option("--output", min=0, metavar="K", help="The output, counted from 0.")]
+Output = Annotated[int | None, Option("--output", min=0, metavar="K", help="The output, counted from 0.")]
 Weights = Annotated[
-    str | None, typer.Option("--weights", metavar="w0,w1,...", help="Weights of a linear function of all outputs.")
+    str | None, Option("--weights", metavar="w0,w1,...", help="Weights of a linear function of all outputs.")
 ]
-Minimize = Annotated[bool, typer.Option("--minimize", help="Minimize instead.")]
-Logits = Annotated[bool, typer.Option("--logits", help="Take the outputs before a trailing softmax.")]
+Minimize = Annotated[bool, Option("--minimize", help="Minimize instead.")]
+Logits = Annotated[bool, Option("--logits", help="Take the outputs before a trailing softmax.")]
 Solver = Annotated[
     str,
-    typer.Option(
+    Option(
         "--solver",
         metavar="NAME",
         help="auto, native (netopt's own branch and bound), or a MILP solver: highs, gurobi, scip, pyomo:NAME.",
@@ -43,18 +45,16 @@ Solver = Annotated[
 ]
 Formulation = Annotated[
     str,
-    typer.Option(
+    Option(
         "--formulation",
         metavar="NAME",
         help="big-m, partition:N, multiple-choice, indicator or sos1; see docs/formulations.md.",
     ),
 ]
-Bounds = Annotated[
-    str, typer.Option("--bounds", metavar="LEVEL", help="Pre-activation bounds: interval, crown, lp or milp.")
-]
+Bounds = Annotated[str, Option("--bounds", metavar="LEVEL", help="Pre-activation bounds: interval, crown, lp or milp.")]
 Prune = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--prune",
         metavar="METHOD:RATE",
         help="Search a pruned network (RATE is the fraction removed), or ladder, or relaxed; see docs/surrogates.md.",
@@ -62,7 +62,7 @@ Prune = Annotated[
 ]
 TimeLimit = Annotated[
     float | None,
-    typer.Option(
+    Option(
         "--time-limit",
         "--timeout",
         metavar="SECONDS",
@@ -81,7 +81,7 @@ def _limit_matrix_threads(count: int) -> int:
 
 Threads = Annotated[
     int,
-    typer.Option(
+    Option(
         "--threads",
         min=1,
         metavar="N",
@@ -90,11 +90,11 @@ Threads = Annotated[
     ),
 ]
 MemoryLimit = Annotated[
-    float | None, typer.Option("--memory-limit", metavar="GB", help="Limit of the solver's memory.", callback=_positive)
+    float | None, Option("--memory-limit", metavar="GB", help="Limit of the solver's memory.", callback=_positive)
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of everything random.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Seed = Annotated[int, Option("--seed", min=0, metavar="N", help="Seed of everything random.")]
+AsJson = Annotated[bool, Option("--json", help="Print one JSON object instead of text.")]
 ResultsFile = Annotated[
-    Path | None, typer.Option("--results-file", metavar="FILE", help="Write the result in VNN-COMP form to FILE.")
+    Path | None, Option("--results-file", metavar="FILE", help="Write the result in VNN-COMP form to FILE.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on standard error but errors.")]
+Quiet = Annotated[bool, Option("--quiet", help="Nothing on standard error but errors.")]

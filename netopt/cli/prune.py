@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from netopt.cli import options
+from netopt.cli.command import Option, command
 from netopt.cli.inputs import read_domain, read_network
 from netopt.cli.report import print_json, print_table
 from netopt.cli.sizes import LpBound, measure_size, measure_sizes, print_sizes
@@ -18,32 +19,30 @@ if TYPE_CHECKING:
     from netopt.pruning.prune import Pruned
     from netopt.specification.domain import Domain
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@app.command()
+@command()
 def prune(
     network: options.Network,
     method: Annotated[
-        str, typer.Option("--method", metavar="NAME", help="How weights are chosen; see docs/pruning.md.")
+        str, Option("--method", metavar="NAME", help="How weights are chosen; see docs/pruning.md.")
     ] = "domain-aware",
     rate: Annotated[
-        float | None, typer.Option("--rate", metavar="R", help="Fraction of weights to remove, in [0, 1).")
+        float | None, Option("--rate", metavar="R", help="Fraction of weights to remove, in [0, 1).")
     ] = None,
     keep: Annotated[
-        float | None, typer.Option("--keep", metavar="K", help="Fraction of weights to keep, instead of --rate.")
+        float | None, Option("--keep", metavar="K", help="Fraction of weights to keep, instead of --rate.")
     ] = None,
     property_file: options.PropertyFile = None,
     lower: options.Lower = None,
     upper: options.Upper = None,
     no_fold: Annotated[
-        bool, typer.Option("--no-fold", help="Leave the biases; pruned weights' means are not added to them.")
+        bool, Option("--no-fold", help="Leave the biases; pruned weights' means are not added to them.")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="SMALL.onnx", help="Write the sparse network here.")
+        Path | None, Option("--output", "-o", metavar="SMALL.onnx", help="Write the sparse network here.")
     ] = None,
     mask: Annotated[
-        Path | None, typer.Option("--mask", metavar="FILE.npz", help="Write the mask of kept weights here.")
+        Path | None, Option("--mask", metavar="FILE.npz", help="Write the mask of kept weights here.")
     ] = None,
     bounds: options.Bounds = "crown",
     lp_bound: LpBound = None,
@@ -146,14 +145,14 @@ def _content(
 
 def _print(content: dict[str, Any]) -> None:
     weights = content["weights"]
-    typer.echo(f"method: {content['method']}{', folded' if content['folded'] else ''}")
-    typer.echo(f"weights: {weights['before']} -> {weights['after']} ({content['removed']:.2%} removed)")
+    click.echo(f"method: {content['method']}{', folded' if content['folded'] else ''}")
+    click.echo(f"weights: {weights['before']} -> {weights['after']} ({content['removed']:.2%} removed)")
     if content["unstable"] is not None:
         unstable = content["unstable"]
-        typer.echo(f"unstable: {unstable['before']} -> {unstable['after']} (bounds: {content['bounds']})")
+        click.echo(f"unstable: {unstable['before']} -> {unstable['after']} (bounds: {content['bounds']})")
     for notice in content["notices"]:
-        typer.echo(f"note: {notice}")
-    typer.echo("")
+        click.echo(f"note: {notice}")
+    click.echo("")
     rows = [
         [layer["name"], layer["before"], layer["after"], f"{1.0 - layer['after'] / max(layer['before'], 1):.2%}"]
         for layer in content["layers"]

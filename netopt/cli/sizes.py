@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
+from netopt.cli.command import Option
 from netopt.cli.report import print_table
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 LpBound = Annotated[
     int | None,
-    typer.Option(
+    Option(
         "--lp-bound", min=0, metavar="K", help="Bound output K by the linear relaxation too; needs the inputs' range."
     ),
 ]
@@ -71,7 +72,7 @@ def measure_size(
 
 def print_sizes(sizes: dict[str, dict[str, Any]]) -> None:
     """Print the sizes, one network a column."""
-    typer.echo("")
+    click.echo("")
     what = next(iter(sizes.values()))
     rows = [[name, *(f"{size[name]:.9g}" for size in sizes.values())] for name in what]
     print_table(["size", *sizes], rows)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Annotated
 
-import typer
+import click
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+from netopt.cli.command import Argument, command
 
 
 def _opset_versions() -> list[str]:
@@ -45,10 +45,10 @@ CAPABILITIES: Mapping[str, Callable[[], list[str]]] = MappingProxyType(
 )
 
 
-@app.command(context_settings={"ignore_unknown_options": True})
+@command(context_settings={"ignore_unknown_options": True})
 def supports(
     capability: Annotated[
-        str, typer.Argument(metavar="--CAPABILITY", help=f"One of: {', '.join(f'--{name}' for name in CAPABILITIES)}.")
+        str, Argument(metavar="--CAPABILITY", help=f"One of: {', '.join(f'--{name}' for name in CAPABILITIES)}.")
     ],
 ) -> None:
     """Print one capability.
@@ -61,4 +61,4 @@ def supports(
     if name not in CAPABILITIES:
         raise InvalidOptionError(f"there is no capability {capability!r}; ask for one of --{', --'.join(CAPABILITIES)}")
     for line in CAPABILITIES[name]():
-        typer.echo(line)
+        click.echo(line)

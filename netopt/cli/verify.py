@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
 from netopt.cli import options
+from netopt.cli.command import Argument, Option, command
 from netopt.cli.exits import Exit, complain
 from netopt.cli.inputs import left
 from netopt.cli.progress import progress_line
@@ -18,26 +19,22 @@ from netopt.cli.report import print_json, witness_text
 if TYPE_CHECKING:
     from netopt.problems.results import VerificationResult
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-Files = Annotated[list[Path], typer.Argument(metavar="NET.onnx PROP.vnnlib", help="The network and the property.")]
+Files = Annotated[list[Path], Argument(metavar="NET.onnx PROP.vnnlib", help="The network and the property.")]
 Named = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--network", metavar="NAME=NET.onnx", help="The VNN-LIB 2.0 call: the network, PROP.vnnlib being the argument."
     ),
 ]
-Confirm = Annotated[
-    str | None, typer.Option("--confirm", metavar="NAME", help="Repeat a proof of unsat with this solver.")
-]
+Confirm = Annotated[str | None, Option("--confirm", metavar="NAME", help="Repeat a proof of unsat with this solver.")]
 
 Proof = Annotated[
     Path | None,
-    typer.Option("--proof", metavar="FILE", help="Write a proof of unsat to FILE, for 'netopt check' to follow."),
+    Option("--proof", metavar="FILE", help="Write a proof of unsat to FILE, for 'netopt check' to follow."),
 ]
 
 
-@app.command()
+@command()
 def verify(
     files: Files,
     network: Named = None,
@@ -84,13 +81,13 @@ def verify(
     if as_json:
         print_json(result.to_json())
     else:
-        typer.echo(result_text(result) if query is None else query.text(result))
+        click.echo(result_text(result) if query is None else query.text(result))
     if results_file is not None:
         results_file.write_text(result_text(result) + "\n", encoding="ascii")
     if not quiet:
         for notice in result.notices:
             complain(notice)
-    raise typer.Exit(_status(result))
+    raise click.exceptions.Exit(_status(result))
 
 
 def result_text(result: VerificationResult) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import highspy
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.cli.main import app
@@ -74,6 +74,25 @@ def test_unsat_and_json(onnx: Path, tmp_path: Path) -> None:
     assert content["dual_bound"] < -1e-6
     assert content["network_sha256"] == load_network(onnx).sha256
     assert {stage["name"] for stage in content["stages"]} >= {"read"}
+
+
+@pytest.mark.parametrize("solver", ["auto", "native"])
+def test_the_native_engine_is_one_of_the_solvers(tmp_path: Path, solver: str) -> None:
+    hidden = [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]]
+    onnx, prop = tmp_path / "ridge.onnx", tmp_path / "p.vnnlib"
+    write_onnx(from_weights([hidden, [[1.0] * 4 + [-1.0] * 4]], [np.zeros(8), [0.0]]), onnx)  # at most 0
+    above = Conjunction(np.array([[-1.0]]), np.array([-0.2]))  # open after CROWN
+    write_vnnlib(Property((Case(Box(-np.ones(2), np.full(2, 0.9)), (above,)),), 2, 1), prop)
+    result = call("verify", onnx, prop, "--solver", solver, "--json")
+    content = json.loads(result.stdout)
+    assert (result.exit_code, content["status"]) == (0, "unsat")
+    assert {stage["name"] for stage in content["stages"]} >= {"branch"}
+    assert all(name.endswith("splitting") for name in content["proved_by"])
+    assert not any("solver" in stage for stage in content["stages"])
+    result = call("maximize", onnx, "--lower", "-1", "--upper", "0.9", "--gap", "0.5", "--solver", solver, "--json")
+    content = json.loads(result.stdout)
+    assert (result.exit_code, content["status"]) == (0, "optimal")
+    assert content["dual_bound"] >= content["primal_bound"] > -1e-6
 
 
 def test_a_second_solver_confirms_a_proof(onnx: Path, tmp_path: Path) -> None:
@@ -249,6 +268,10 @@ def test_supports_answers_as_the_standard_asks() -> None:
         (["verify", "NET", "absent.vnnlib"], "absent.vnnlib"),
         (["verify", "PROP", "NET"], "p.vnnlib"),
         (["verify", "NET", "PROP", "--solver", "cplexx"], "'cplexx'"),
+        (
+            ["verify", "NET", "PROP", "--solver", "native", "--prune", "ladder"],
+            "pruned networks are searched by a MILP",
+        ),
         (["verify", "NET", "PROP", "--formulation", "bigm"], "no formulation 'bigm'; choose one of"),
         (["verify", "NET", "PROP", "--formulation", "partition:0"], "positive number of groups, 0 was given"),
         (["verify", "NET", "PROP", "--formulation", "sos1"], "highs takes no sos1 rows"),

@@ -68,6 +68,23 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert output.splitlines()[-1] == "[]"
 
 
+def test_a_proof_by_bounds_loads_neither_solvers_nor_scipy_nor_onnx(tmp_path: Path) -> None:
+    network = random_perceptron(np.random.default_rng(0), [3, 5, 5, 1]).network
+    box = Box(-np.ones(3), np.ones(3))
+    write_onnx(network, tmp_path / "net.onnx")
+    far = Conjunction(np.array([[-1.0]]), np.array([-1e6]))
+    write_vnnlib(Property((Case(box, (far,)),), 3, 1), tmp_path / "p.vnnlib")
+    unneeded = {*HEAVY, "click.testing", "multiprocessing", "networkx", "pydantic", "typer", "vnnlib"} - {"numpy"}
+    script = (
+        "import sys; from netopt.cli.main import app\n"
+        f"try: app(['verify', {str(tmp_path / 'net.onnx')!r}, {str(tmp_path / 'p.vnnlib')!r}])\n"
+        "except SystemExit: pass\n"
+        f"print(sorted({unneeded!r} & set(sys.modules)))"
+    )
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert output.splitlines() == ["unsat", "[]"]
+
+
 def test_help_takes_less_than_300_ms_of_processor_time() -> None:
     before = os.times()
     assert run("--help").returncode == 0

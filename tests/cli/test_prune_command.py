@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bound_cases import random_network
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from netopt.cli.main import app
 from netopt.network.load import load_network
