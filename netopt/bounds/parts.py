@@ -24,7 +24,8 @@ class Parts:
     objective : (parts,) the objective each part is about.
     phase : (parts, neurons): 1 where the neuron is fixed active, -1 inactive, 0 free.
     slope : (parts, neurons) alpha, in [0, 1].
-    multiplier : (parts, neurons) beta, non-negative, zero where the neuron is free.
+    multiplier : (parts, neurons) beta, non-negative; where the neuron is free what `halves` begins with, or zero: how
+        far its coefficient is below zero.
     weight : (parts, width) lambda, what each row of the objective counts; non-negative, their sum about 1.
     """
 
@@ -51,9 +52,18 @@ class Parts:
         self.weight[which] = other.weight
 
     def halves(self, neuron: IntArray) -> Parts:
-        """Return each part with its `neuron` (parts,) fixed active, then each with it fixed inactive."""
-        both = self.take(np.tile(np.arange(self.count), 2))
+        """Return each part with its `neuron` (parts,) fixed active, then each with it fixed inactive.
+
+        A coefficient ``-m < 0`` of ``max(0, z)`` became ``-alpha m`` of z. With the multiplier ``(1 - alpha) m`` it
+        does so in the active half too, with ``alpha m`` in the inactive one: neither begins above its part's bound.
+        """
+        rows = np.arange(self.count)
+        both = self.take(np.tile(rows, 2))
         both.phase[np.arange(both.count), np.tile(neuron, 2)] = np.repeat(np.array([1, -1], np.int8), self.count)
+        below, slope = self.multiplier[rows, neuron], self.slope[rows, neuron]
+        both.multiplier[np.arange(both.count), np.tile(neuron, 2)] = np.concatenate(
+            [below * (1.0 - slope), below * slope]
+        )
         return both
 
     def then(self, other: Parts) -> Parts:

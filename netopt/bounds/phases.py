@@ -140,6 +140,7 @@ class PhaseBounds:
         enough : (d,) for each objective.
         visit : hears of the maximisers (parts, n) of every step; then no part is left alone before the others.
         """
+        parts.multiplier[parts.phase == 0] = 0.0
         if steps:
             descent = self._descent(parts, enough)
             self._learn(parts, descent.run(steps, stopped, visit))
@@ -147,7 +148,8 @@ class PhaseBounds:
         looseness = np.full(parts.phase.shape, -np.inf)
         left = upper > enough[parts.objective]
         if left.any() and self.neurons.size:
-            looseness[left] = self._looseness(parts.take(left), enough)
+            looseness[left], below = self._looseness(parts.take(left), enough)
+            parts.multiplier[left] = np.where(parts.phase[left] == 0, below, parts.multiplier[left])
         return PartBounds(upper, self._domain.maximizer(functions.coefficients), looseness)
 
     def prove(self, parts: Parts) -> tuple[FloatArray, UpperFunctions]:
@@ -229,8 +231,11 @@ class PhaseBounds:
         intercept[:, where] *= phase == 0
         return Relaxation(lower_slope, upper_slope, intercept, whole.reach)
 
-    def _looseness(self, parts: Parts, enough: FloatArray) -> FloatArray:
-        """Return how far each line is from its ReLU at the maximiser, and half of how far it can be."""
+    def _looseness(self, parts: Parts, enough: FloatArray) -> tuple[FloatArray, SingleArray]:
+        """Return how far each line is from its ReLU at the maximiser, and half of how far it can be.
+
+        And how far below zero the coefficients of the ReLUs are.
+        """
         value, row = self._descent(parts, enough).last()
         slope, intercept = (
             np.concatenate(
@@ -240,8 +245,10 @@ class PhaseBounds:
         )
         rectified = np.maximum(value, 0.0)
         above = np.maximum(row, 0.0) * np.maximum(slope * value + intercept - rectified, 0.0)
-        below = np.maximum(-row, 0.0) * np.maximum(rectified - parts.slope * value, 0.0)
-        return np.where(parts.phase == 0, above + below + 0.5 * np.abs(row) * intercept, -np.inf)
+        negative = np.maximum(-row, 0.0)
+        below = negative * np.maximum(rectified - parts.slope * value, 0.0)
+        loose = np.where(parts.phase == 0, above + below + 0.5 * np.abs(row) * intercept, -np.inf)
+        return loose, np.where(np.isfinite(negative), negative, np.float32(0.0))
 
 
 class _PhaseBackward(Backward):

@@ -130,3 +130,27 @@ def test_objectives_with_fewer_rows_are_bounded_by_their_own_rows_alone() -> Non
         assert (parts.weight[objective, len(rows) :] == 0.0).all()
     parts.weight[:] = 1.0  # whatever the weights
     assert slack[:, 0].max() <= search.prove(parts)[0][0]
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_no_half_begins_above_its_part(name: str) -> None:
+    """Where the row's coefficient at the ReLU is negative; else the line above is missed, and it may."""
+    network, generator = NETWORKS[name], np.random.default_rng(17)
+    box = unit_box(network, 0.5)
+    rows = generator.normal(size=(4, network.output_size))
+    search = PhaseBounds(network, box, compute_bounds(network, box), Objectives.separate(rows))
+    never = np.full(4, -np.inf)
+    parts = search.whole()
+    upper = search.bound(parts, 5, never).upper
+    halved = 0
+    for _ in range(4):
+        below = np.where(parts.phase == 0, parts.multiplier, 0.0)
+        chosen = np.flatnonzero((below > 0.0).any(axis=1))
+        if chosen.size == 0:
+            break
+        halved += chosen.size
+        parts, upper = parts.take(chosen).halves(below[chosen].argmax(axis=1)), np.tile(upper[chosen], 2)
+        found = search.bound(parts, 0, never).upper
+        assert (found <= upper + 1e-5 * (1.0 + np.abs(upper))).all()
+        upper = found
+    assert halved or search.neurons.size == 0
