@@ -10,14 +10,12 @@ import argparse
 import gzip
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 _VERDICT = re.compile(r"^\W*(unsat|sat|timeout|unknown)\b", re.IGNORECASE | re.MULTILINE)
@@ -74,20 +72,9 @@ def _vibecheck(network: Path, query: Path, limit: float, threads: int, folder: P
     return [sys.executable, "-m", "vibecheck", "--net", str(network), "--spec", str(query), *options]
 
 
-def _neuralsat(network: Path, query: Path, limit: float, threads: int, folder: Path) -> list[str]:
-    spec = find_spec("src")  # the name under which the package installs
-    if spec is None or not spec.submodule_search_locations:
-        sys.exit("neuralsat is not installed")
-    home = Path(next(iter(spec.submodule_search_locations)))
-    os.chdir(home)
-    options = ["--timeout", f"{limit:g}", "--device", "cpu", "--result_file", str(folder / "result.txt")]
-    return [sys.executable, str(home / "main.py"), "--net", str(network), "--spec", str(query), *options]
-
-
 TOOLS: dict[str, Callable[[Path, Path, float, int, Path], list[str]]] = {
     "marabou": _marabou,
     "vibecheck": _vibecheck,
-    "neuralsat": _neuralsat,
 }
 
 

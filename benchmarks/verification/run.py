@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--only", default="", help="names of benchmarks, or beginnings of them, with commas")
     parser.add_argument("--rows", type=int, help="rows a benchmark with a known answer, spread evenly; all by default")
-    parser.add_argument("--tools", default="netopt", help="netopt, marabou, vibecheck, neuralsat, with commas")
+    parser.add_argument("--tools", default="netopt", help="netopt, marabou, vibecheck, with commas")
     parser.add_argument("--peers-python", type=Path, help="interpreter of the environment that has the peers")
     parser.add_argument("--setting", action="append", default=[], help="a further setting of netopt, as in a campaign")
     parser.add_argument("--threads", type=int, default=1)
