@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 NEGATIVE = float(np.nextafter(0.0, -1.0))
 #: The first slice: what is easily proven is proven before a long attack.
 _FIRST_SHARE, _FIRST_SECONDS = 0.15, 3.0
-#: Seconds that a case gets in the first round, twice as many in every further one; seconds between two reports.
-_FIRST_TURN, _TELL = 5.0, 1.0
+#: Seconds that a case gets in the first round, twice as many in every further one.
+_FIRST_TURN = 5.0
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +47,7 @@ class NativeProofs:
     settings: Settings
     told: Callable[[], None]
     recorder: ProofRecorder | None = None
-    _cases: dict[int, tuple[Sequence[Goal], Lanes]] = field(default_factory=dict)
+    _cases: dict[int, Lanes] = field(default_factory=dict)
 
     def first_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
         """Try every case shortly; return the number of parts bounded so far."""
@@ -67,40 +67,40 @@ class NativeProofs:
                 if self._search(goals, now + min(turn, max(0.0, end - now) / (len(pending) - k))):
                     again.append(goals)
             pending, turn = again, 2.0 * turn
-        return sum(lanes.bounded for _, lanes in self._cases.values())
+        return sum(lanes.bounded for lanes in self._cases.values())
 
     def _search(self, goals: Sequence[Goal], deadline: float) -> bool:
         """Go on with a case until a value of `time.monotonic`; return whether it may be worth more time."""
-        tried, lanes = self._lanes(goals)
-        while not lanes.finished:
-            self.run.check()
-            now = time.monotonic()
-            if now >= deadline:
-                return True
-            lanes.advance(min(deadline, now + _TELL))
-            for goal, upper, method in zip(tried, lanes.upper, lanes.method, strict=True):
-                goal.covered(float(upper), method)
-            self.told()
+        lanes = self._lanes(goals)
+        lanes.advance(deadline)
         self.run.check()
-        return False
+        return not lanes.finished
 
-    def _lanes(self, goals: Sequence[Goal]) -> tuple[Sequence[Goal], Lanes]:
-        """Return the searches of a case, with the goals that were open when they began."""
+    def _lanes(self, goals: Sequence[Goal]) -> Lanes:
+        """Return the searches of a case, about the goals that were open when they began."""
         from netopt.engines.branch_and_bound.lanes import Lanes
         from netopt.engines.branch_and_bound.search import Problem
 
         case = goals[0].case
-        if case not in self._cases:
-            objectives = tuple(goal.objective for goal in goals)
-            domain, network = goals[0].domain, self.hunt.replayer.network
-            bounds, trail = self.bounds.tight(goals[0]), SILENT
-            if self.recorder is not None:
-                self.recorder.preactivation_bounds(case, bounds.level, bounds.pairs)
-                trail = self.recorder.search(case, [goal.disjunct for goal in goals])
-            problem = Problem(network, domain, bounds, objectives, trail)
-            watch = _Watch(problem, goals, self.hunt, self.run)
-            self._cases[case] = goals, Lanes(problem, watch, self.settings.open_bytes, self.settings.team)
-        return self._cases[case]
+        if case in self._cases:
+            return self._cases[case]
+        objectives = tuple(goal.objective for goal in goals)
+        domain, network = goals[0].domain, self.hunt.replayer.network
+        bounds, trail = self.bounds.tight(goals[0]), SILENT
+        if self.recorder is not None:
+            self.recorder.preactivation_bounds(case, bounds.level, bounds.pairs)
+            trail = self.recorder.search(case, [goal.disjunct for goal in goals])
+
+        def note() -> None:
+            for goal, upper, method in zip(goals, lanes.upper, lanes.method, strict=True):
+                goal.covered(float(upper), method)
+            self.told()
+
+        problem = Problem(network, domain, bounds, objectives, trail)
+        watch = _Watch(problem, goals, self.hunt, self.run)
+        lanes = Lanes(problem, watch, self.settings.open_bytes, self.settings.team, note)
+        self._cases[case] = lanes
+        return lanes
 
 
 class _Watch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +23,6 @@ from netopt.specification.domain import Domain
 
 #: Name in results.
 NATIVE = "native"
-#: Seconds between two bounds that the caller hears of.
-_TELL = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +94,8 @@ class NativeEngine:
             attempt.seen(start[None])
         problem = Problem(network, domain, bounds, (objective,))
         scout = Scout(problem, lambda _, point: attempt.seen(point[None]), attempt.stopped)
-        lanes = Lanes(problem, _Single(attempt, scout), self.memory, self.team)
-        limit = parameters.node_limit
-        while not (lanes.finished or attempt.stopped() or (limit is not None and lanes.bounded >= limit)):
-            now = time.monotonic()
-            tell = now + _TELL if attempt.deadline is None else min(now + _TELL, attempt.deadline)
-            lanes.advance(tell, None if limit is None else limit - lanes.bounded)
-            attempt.nodes = lanes.bounded
-            attempt.proved(float(lanes.upper[0]))
+        lanes = Lanes(problem, _Single(attempt, scout), self.memory, self.team, lambda: _note(attempt, lanes))
+        lanes.advance(attempt.deadline, parameters.node_limit)
         return EngineResult(
             termination=attempt.ended() or _limit(attempt, lanes),
             dual_bound=max(attempt.dual, attempt.value),
@@ -131,6 +122,12 @@ class _Single:
 
     def seen(self, objective: int, points: FloatArray) -> None:
         self.scout.seen(objective, points)
+
+
+def _note(attempt: Attempt, lanes: Lanes) -> None:
+    """Take note of what is proven by now."""
+    attempt.nodes = lanes.bounded
+    attempt.proved(float(lanes.upper[0]))
 
 
 def _limit(attempt: Attempt, lanes: Lanes) -> Termination:

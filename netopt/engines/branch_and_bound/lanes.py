@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,10 @@ from netopt.engines.branch_and_bound.schedule import Rule, schedule
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 from netopt.engines.branch_and_bound.team import Team
 
-#: Seconds of one turn, and seconds of a search before other processes take part in it.
-_TURN, _ALONE = 1.0, 0.5
+#: Seconds of a turn, twice as many after a turn in which nothing was bounded: a step of a large network takes long.
+_TURN = 1.0
+#: Seconds of a search before other processes take part in it.
+_ALONE = 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +28,7 @@ class _Lane:
     rule: Rule
     search: Search[Any] | None = None
     spent: float = 0.0
+    turn: float = _TURN
     bounded: int = 0
     ended: bool = False
 
@@ -41,6 +45,7 @@ class Lanes:
     ----------
     memory : bytes that the open parts of one search may take; None for no limit.
     team : processes that take part in a search once it has lasted for a moment.
+    told : called after every turn.
 
     Attributes
     ----------
@@ -49,12 +54,19 @@ class Lanes:
     out_of_memory : whether a search was given up because of its open parts.
     """
 
-    def __init__(self, problem: Problem, watch: Watch, memory: float | None = None, team: Team | None = None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        watch: Watch,
+        memory: float | None = None,
+        team: Team | None = None,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:
         self.problem = problem
         self.upper: FloatArray = np.full(len(problem.objectives), np.inf)
         self.method = [""] * len(problem.objectives)
         self.out_of_memory = False
-        self._memory, self._team = memory, team
+        self._memory, self._team, self._told = memory, team, told
         self._watch = watch
         self._inside = _Inside(watch, self)
         self._lanes = [_Lane(rule) for rule in schedule(problem)]
@@ -82,9 +94,10 @@ class Lanes:
             now = time.monotonic()
             if (deadline is not None and now >= deadline) or (last is not None and self.bounded >= last):
                 return
-            turn = now + _TURN if deadline is None else min(deadline, now + _TURN)
             lane = min((lane for lane in self._lanes if not lane.ended), key=lambda lane: lane.due)
-            self._turn(lane, turn, None if last is None else last - self.bounded)
+            end = now + lane.turn if deadline is None else min(deadline, now + lane.turn)
+            self._turn(lane, end, None if last is None else last - self.bounded)
+            self._told()
 
     def _turn(self, lane: _Lane, deadline: float, most: int | None) -> None:
         begun = time.monotonic()
@@ -96,6 +109,7 @@ class Lanes:
             self._team.round(search, lane.rule.make, deadline, most)
         else:
             search.advance(deadline, most)
+        lane.turn = 2.0 * lane.turn if search.bounded == lane.bounded else _TURN
         lane.bounded = search.bounded
         better = search.upper < self.upper
         self.upper = np.minimum(self.upper, search.upper)

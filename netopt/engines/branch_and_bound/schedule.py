@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from netopt.engines.branch_and_bound.earlier import BoxHalves, LineHalves
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 from netopt.specification.box import Box
 from netopt.specification.l1_ball import L1Ball
+from netopt.specification.polytope import Polytope
 
-#: Boxes with more inputs than this that are not fixed are not split by their inputs.
+#: Domains with more inputs than this that are not fixed are not split by their inputs.
 MOST_INPUTS = 20
 
 
@@ -39,8 +39,23 @@ def schedule(problem: Problem) -> list[Rule]:
     """Return the searches that suit a problem; none where the domain is of a kind that no search can split."""
     rules = []
     domain = problem.domain
-    if type(domain) is Box and np.count_nonzero(domain.upper > domain.lower) <= MOST_INPUTS:
-        rules.append(Rule("input splitting", BoxHalves, first=3.0, share=0.8))
+    few = np.count_nonzero(domain.upper > domain.lower) <= MOST_INPUTS
+    if few and type(domain) in (Box, Polytope):
+        rules.append(Rule("input splitting", box_split, first=10.0, share=0.8))
     if isinstance(domain, Box | L1Ball) and problem.network.relus:
-        rules.append(Rule("ReLU splitting", LineHalves, first=1.0, share=0.2 if rules else 1.0))
+        rules.append(Rule("ReLU splitting", phase_split, first=1.0, share=0.2 if rules else 1.0))
     return rules
+
+
+def box_split(problem: Problem, watch: Watch) -> Search[Any]:
+    """Return a search that splits boxes; it is loaded when it is first used."""
+    from netopt.engines.branch_and_bound.box_split import BoxSplit
+
+    return BoxSplit(problem, watch)
+
+
+def phase_split(problem: Problem, watch: Watch) -> Search[Any]:
+    """Return a search that splits ReLUs; it is loaded when it is first used."""
+    from netopt.engines.branch_and_bound.phase_split import PhaseSplit
+
+    return PhaseSplit(problem, watch)
