@@ -221,6 +221,8 @@ class MaximumSearch:
         with self.run.stage("branch") as record:
             answer = self._run(engine, engine.name, bracket, bounds, goal, "branch", limit, bracket.point)
             self._take(bracket, answer, "branch", record)
+            if bracket.proved_by == engine.name:  # heard of while it worked; its answer says which search it rests on
+                bracket.proved_by = answer.name
         self._report("branch")
 
     def _run(
