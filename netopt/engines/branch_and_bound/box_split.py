@@ -21,9 +21,9 @@ from netopt.engines.branch_and_bound.region_parts import RegionParts
 from netopt.engines.branch_and_bound.regions import Regions
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 
-#: Seconds of input splitting before anything is handed on, and where a proof log is written, which holds boxes only.
-_ALONE, _ALONE_LOGGED = 1.0, 30.0
-#: Seconds of a turn.
+#: Seconds of input splitting before anything is handed on.
+_ALONE = 1.0
+#: Seconds of a turn, twice as many after one in which nothing was bounded.
 _TURN = 0.25
 #: Most unstable neurons of a box that is handed on, and boxes at a time.
 _UNSTABLE, _AT_ONCE = 30, 300
@@ -66,7 +66,7 @@ class BoxSplit(Search[MixedParts]):
         self._regions = Regions(problem, watch, RegionParts.of_boxes(whole.take(slice(0, 0))))
         self._spent = {id(search): 0.0 for search in self._both}
         super().__init__(problem, watch, MixedParts(whole, self._regions.open))
-        self._alone = _ALONE if problem.trail.silent else _ALONE_LOGGED
+        self._turn = _TURN
         if problem.trail.silent:
             self._hand_on()
 
@@ -103,7 +103,8 @@ class BoxSplit(Search[MixedParts]):
             search = self._next()
             begun, before = time.monotonic(), search.bounded
             search.trail = self.trail
-            search.advance(min(end, begun + _TURN), None if last is None else last - self.bounded)
+            search.advance(min(end, begun + self._turn), None if last is None else last - self.bounded)
+            self._turn = 2.0 * self._turn if search.bounded == before else _TURN
             self._spent[id(search)] += time.monotonic() - begun
             self.bounded += search.bounded - before
             self.closed_upper = np.maximum(self.closed_upper, search.closed_upper)
@@ -114,7 +115,7 @@ class BoxSplit(Search[MixedParts]):
         boxes, regions = self._both
         if boxes.finished:
             return regions
-        behind = self._spent[id(regions)] < self._spent[id(boxes)] - self._alone
+        behind = self._spent[id(regions)] < self._spent[id(boxes)] - _ALONE
         if behind and self._regions.open.count < _AT_ONCE:
             self._hand_on()
         return regions if behind and not regions.finished else boxes

@@ -1,0 +1,124 @@
+"""Boxes handed on to regions: bounds hold, nothing is lost on the way, also between processes."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from activation_patterns import largest_slack, random_perceptron
+from bound_cases import random_network
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netopt.arrays import FloatArray
+from netopt.attack.gradient_ascent import ascend_linear
+from netopt.bounds.compute import compute_bounds
+from netopt.engines.branch_and_bound import box_split
+from netopt.engines.branch_and_bound.box_split import BoxSplit, MixedParts
+from netopt.engines.branch_and_bound.schedule import box_split as make
+from netopt.engines.branch_and_bound.search import Problem
+from netopt.engines.branch_and_bound.team import Team
+from netopt.engines.objective import SlackObjective
+from netopt.network.network import Network
+from netopt.specification.box import Box
+from netopt.specification.property import Conjunction
+
+
+@dataclass(slots=True, eq=False)
+class Aims:
+    """A watch that asks for given bounds."""
+
+    bounds: FloatArray
+    shown: list[FloatArray] = field(default_factory=list)
+
+    def enough(self) -> FloatArray:
+        return self.bounds
+
+    def stopped(self) -> bool:
+        return False
+
+    def seen(self, objective: int, points: FloatArray) -> None:
+        self.shown.append(points)
+
+
+def outputs(network: Network, box: Box) -> Problem:
+    """Return the problem of bounding every output."""
+    rows = np.eye(network.output_size)
+    return Problem(network, box, compute_bounds(network, box), tuple(SlackObjective.linear(row) for row in rows))
+
+
+@given(seed=st.integers(0, 10**6), handed_on=st.sampled_from([0, 3, 30]))
+@settings(max_examples=12)
+def test_bounds_hold_and_what_suffices_is_reached(seed: int, handed_on: int) -> None:
+    generator = np.random.default_rng(seed)
+    perceptron = random_perceptron(generator, [2, 3, 3, 2])
+    lower = generator.integers(-4, 3, size=2) / 2.0
+    upper = lower + generator.integers(0, 4, size=2) / 2.0
+    objectives = [
+        SlackObjective.normalised(
+            Conjunction(generator.integers(-4, 5, size=(rows, 2)) / 2.0, generator.integers(-6, 3, size=rows) / 2.0)
+        )
+        for rows in (1, 2)
+    ]
+    truth = np.array([largest_slack(perceptron, one.conjunction, one.norm, lower, upper) for one in objectives])
+    box = Box(lower, upper)
+    problem = Problem(perceptron.network, box, compute_bounds(perceptron.network, box), tuple(objectives))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(box_split, "_UNSTABLE", handed_on)
+        patch.setattr(box_split, "_ALONE", 0.0)
+        patch.setattr(box_split, "_TURN", 0.01)
+        reached = BoxSplit(problem, Aims(truth + 0.01 * (1.0 + np.abs(truth))))
+        reached.advance(time.monotonic() + 20.0)
+        never = BoxSplit(problem, Aims(truth - 0.01 * (1.0 + np.abs(truth))))
+        never.advance(time.monotonic() + 0.3)
+    assert reached.finished
+    assert (reached.upper <= truth + 0.01 * (1.0 + np.abs(truth))).all()
+    assert (reached.upper >= truth - 1e-9).all()
+    assert (never.upper >= truth - 1e-9).all()
+    assert all(box.contains(points, 1e-12).all() for points in never.watch.shown)  # type: ignore[attr-defined]
+
+
+def handed_over(monkeypatch: pytest.MonkeyPatch, margin: float) -> tuple[BoxSplit, FloatArray]:
+    """Return a search with boxes and regions open, and the largest outputs seen."""
+    network = random_network(1, (3, 24, 24, 2), scale=1.0)
+    box = Box(-np.ones(3), np.ones(3))
+    generator = np.random.default_rng(0)
+    most = np.array([ascend_linear(network, box, row, generator=generator, rounds=3)[1] for row in np.eye(2)])
+    monkeypatch.setattr(box_split, "_ALONE", 0.0)
+    monkeypatch.setattr(box_split, "_TURN", 0.02)
+    monkeypatch.setattr(box_split, "_AT_ONCE", 3)
+    search = BoxSplit(outputs(network, box), Aims(most + margin))
+    search.advance(None, most=200)
+    return search, most
+
+
+def test_parts_can_be_taken_apart_and_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, _ = handed_over(monkeypatch, margin=-0.1)
+    parts = search.open
+    assert parts.boxes.count
+    assert parts.regions.count
+    assert parts.upper.shape == (parts.count, 2)
+    odd, even = parts.take(slice(1, None, 2)), parts.take(np.arange(0, parts.count, 2))
+    assert odd.count + even.count == parts.count
+    together = odd.then(even)
+    assert np.sort(together.upper, axis=0).tolist() == np.sort(parts.upper, axis=0).tolist()
+    assert together.boxes.count == parts.boxes.count
+    none = parts.take(np.zeros(parts.count, dtype=bool))
+    assert none.count == 0
+    assert isinstance(none, MixedParts)
+
+
+def test_several_processes_come_to_the_same_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, most = handed_over(monkeypatch, margin=0.02)
+    team = Team(lambda: ThreadPoolExecutor(1), 1)
+    end = time.monotonic() + 30.0
+    while not search.finished and time.monotonic() < end:
+        if team.ready():
+            team.round(search, make, time.monotonic() + 0.2, None)
+    team.close()
+    assert search.finished
+    assert (most <= search.upper).all()
+    assert (search.upper <= most + 0.02).all()
