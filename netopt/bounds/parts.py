@@ -46,6 +46,11 @@ class Parts:
             self.objective[which], self.phase[which], self.slope[which], self.multiplier[which], self.weight[which]
         )
 
+    def in_single(self) -> Parts:
+        """Return the parts with slopes and multipliers in single precision."""
+        slope, multiplier = self.slope.astype(np.float32), self.multiplier.astype(np.float32)
+        return Parts(self.objective, self.phase, slope, multiplier, self.weight)
+
     def put(self, which: IntArray | BoolArray | slice, other: Parts) -> None:
         """Replace what was found to bound some of the parts by what another copy of them holds."""
         self.slope[which], self.multiplier[which] = other.slope, other.multiplier

@@ -10,11 +10,12 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from netopt.arrays import FloatArray
-from netopt.bounds.phases import PhaseBounds
+from netopt.engines.branch_and_bound.phase_split import PhaseSplit
+from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.milp import MilpEngine, solve_slack_model
-from netopt.engines.objective import rows_of
-from netopt.engines.phase_split import PhaseSplit
 from netopt.engines.relaxed_climb import Climb
 from netopt.engines.relaxed_model import RelaxedModel
 from netopt.engines.transfer import TransferEngine
@@ -26,6 +27,8 @@ from netopt.specification.l1_ball import L1Ball
 _LINES_SHARE, _LINES_SECONDS = 0.5, 120.0
 #: The same for a sparse model: the dense one has to fit as well.
 _SPARSE_SHARE, _SPARSE_SECONDS = 0.1, 5.0
+#: Seconds between two bounds of splitting that the caller hears of.
+_TELL = 0.25
 #: Share of the slack weights that a refinement puts back.
 _PUT_BACK = 0.7
 
@@ -39,7 +42,7 @@ class Rung(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Every ReLU two lines, split neuron by neuron (`netopt.engines.phase_split`).
+    """Every ReLU two lines, split neuron by neuron (`netopt.engines.branch_and_bound.phase_split`).
 
     On domains other than boxes and L1 balls it does nothing, as it maximises thousands of linear functions there.
     """
@@ -49,22 +52,34 @@ class Lines:
         name = "ReLU splitting"
         if not isinstance(climb.domain, Box | L1Ball):
             return name
-        limit = climb.left(None).node_limit
-        deadline = time.monotonic() + climb.portion(_LINES_SHARE, _LINES_SECONDS)
-
-        def should_stop() -> bool:
-            return climb.stopped() or time.monotonic() > deadline or (limit is not None and search.parts >= limit)
-
-        search = PhaseSplit(
-            PhaseBounds(climb.network, climb.domain, climb.bounds, rows_of((climb.objective,))),
-            enough=lambda: climb.enough,
-            should_stop=should_stop,
-            on_bound=climb.proved,
-            on_points=climb.seen,
-        )
-        search.run()
-        climb.nodes += search.parts
+        limit, nodes = climb.left(None).node_limit, climb.nodes
+        end = time.monotonic() + climb.portion(_LINES_SHARE, _LINES_SECONDS)
+        problem = Problem(climb.network, climb.domain, climb.bounds, (climb.objective,))
+        search = PhaseSplit(problem, _ClimbWatch(climb))
+        while not (search.finished or climb.stopped() or (limit is not None and search.bounded >= limit)):
+            now = time.monotonic()
+            if now >= end:
+                break
+            search.advance(min(end, now + _TELL), None if limit is None else limit - search.bounded)
+            climb.nodes = nodes + search.bounded
+            climb.proved(float(search.upper[0]))
         return name
+
+
+@dataclass(frozen=True, slots=True)
+class _ClimbWatch:
+    """The watch of a search on the way up."""
+
+    climb: Climb
+
+    def enough(self) -> FloatArray:
+        return np.array([self.climb.enough])
+
+    def stopped(self) -> bool:
+        return self.climb.stopped()
+
+    def seen(self, objective: int, points: FloatArray) -> None:
+        self.climb.seen(points)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from netopt.bounds.parts import Parts
 from netopt.bounds.phases import PhaseBounds
 
 #: Neurons tried a part.
-TRIED = 8
+TRIED = 16
 #: No neuron.
 NONE = -1
 

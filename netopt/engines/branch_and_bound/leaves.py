@@ -61,7 +61,7 @@ class LeafPrograms:
         self._stopped: Callable[[], bool] = lambda: False
 
     def solve(self, part: Parts, stopped: Callable[[], bool]) -> tuple[Parts, PartBounds] | None:
-        """Return a part with the multipliers of its program, and what is known then; None once `stopped` says so.
+        """Return a part with its program's multipliers in float64, and what is known then; None if `stopped` says so.
 
         `PartBounds.points` is the optimum, moved into the domain; `looseness` is how far each free neuron is from its
         ReLU there, and not positive where that is nothing.
@@ -76,7 +76,6 @@ class LeafPrograms:
         upper, functions = self._bounds.prove(tries)
         best = slice(k := int(upper.argmin()), k + 1)
         found = tries.take(best)
-        found = replace(found, slope=found.slope.astype(np.float32), multiplier=found.multiplier.astype(np.float32))
         points = self._problem.domain.maximizer(functions.coefficients[best])
         if point is not None:
             points = self._problem.domain.project(point[None])

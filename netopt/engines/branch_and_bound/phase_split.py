@@ -22,7 +22,7 @@ from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 from netopt.engines.objective import rows_of
 
 #: Steps on the slopes and multipliers of the whole domain, and of a part.
-_FIRST_STEPS, _STEPS = 20, 6
+_FIRST_STEPS, _STEPS = 20, 5
 #: Most parts bounded at once, and how many are worth a batch's overhead: fewer are split on several neurons at once.
 _BATCH, _FILL = 256, 32
 #: Most neurons a part is split on at once.
@@ -125,7 +125,7 @@ class PhaseSplit(Search[OpenPhases]):
             elif (part.tried < 0).all():
                 self._note(part)
             else:
-                self.open = self.open.then(part)
+                self.open = self.open.then(replace(part, parts=found.in_single()))
 
     def _close(self, parts: OpenPhases) -> None:
         """Write down what closes parts."""
@@ -137,7 +137,7 @@ class PhaseSplit(Search[OpenPhases]):
                 found.objective,
                 weights=found.weight,
                 slope=found.slope,
-                multiplier=found.multiplier,
+                multiplier=np.where(found.phase == 0, 0.0, found.multiplier),
                 neurons=self._bounds.neurons,
             )
 
