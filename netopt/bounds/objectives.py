@@ -124,6 +124,13 @@ class Objectives:
         rows: FloatArray = self.input_matrix[chosen.ravel()].toarray().reshape(*chosen.shape, -1)
         return rows
 
+    def without_padding(self, objective: IntArray, weight: FloatArray) -> FloatArray:
+        """Return weights (p, width) of `padded` rows with those of stand-ins put on the first rows."""
+        missing = self.table[objective] < 0
+        result = np.where(missing, 0.0, weight)
+        result[:, 0] += np.where(missing, weight, 0.0).sum(axis=1)
+        return result
+
     def bound(self, objective: IntArray, weight: FloatArray, upper: FloatArray) -> FloatArray:
         """Return bounds of the objectives, (p,), from bounds of their combined rows."""
         if self.conditional:

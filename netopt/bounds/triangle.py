@@ -24,64 +24,14 @@ import numpy as np
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.backward import Backward, Rows
 from netopt.bounds.dual_simplex import Programs, solve
-from netopt.bounds.inputs import BoxBatch
+from netopt.bounds.part_state import ObjectivesOfParts, PartState, columns_of
 from netopt.bounds.propagation import Propagation
 from netopt.bounds.rounding import TINY, UNIT_ROUNDOFF, sound_upper
-from netopt.network.network import INPUT, Network
+from netopt.network.network import INPUT
 from netopt.network.nodes import Affine, Relu
 
 #: Under this name rows keep their coefficients of the unstable neurons.
 _STOPPED = "outputs of unstable neurons"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PartState:
-    """B boxes with the pre-activations of all ReLUs side by side, (B, neurons).
-
-    Attributes
-    ----------
-    state : bounds of every node.
-    lower, upper : of the pre-activations.
-    phase : 1 where a neuron is fixed active, -1 inactive, 0 otherwise.
-    """
-
-    state: Propagation
-    lower: FloatArray
-    upper: FloatArray
-    phase: FloatArray
-
-    def take(self, which: IntArray) -> PartState:
-        """Return some of the boxes."""
-        inputs = BoxBatch(self.state.inputs.lower[which], self.state.inputs.upper[which])
-        state = Propagation(self.state.network, inputs)
-        for there, here in (
-            (state.lower, self.state.lower),
-            (state.upper, self.state.upper),
-            (state.magnitude, self.state.magnitude),
-        ):
-            there.update({name: value[which] for name, value in here.items()})
-        state.underflow = self.state.underflow[which]
-        return PartState(state, self.lower[which], self.upper[which], self.phase[which])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ObjectivesOfParts:
-    """The rows whose smallest normalised slack is bounded, r for each of B parts (a row may be there twice).
-
-    Attributes
-    ----------
-    output, input : (B, r, m) and (B, r, n).
-    offset, norm : (B, r).
-    """
-
-    output: FloatArray
-    input: FloatArray
-    offset: FloatArray
-    norm: FloatArray
-
-    def take(self, which: IntArray) -> ObjectivesOfParts:
-        """Return those of some parts."""
-        return ObjectivesOfParts(self.output[which], self.input[which], self.offset[which], self.norm[which])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,11 +43,17 @@ class TriangleBounds:
     upper : (B,) sound bounds of the smallest normalised slack, -inf where a part is empty.
     points : (B, n) inputs where it is largest.
     looseness : (B, neurons) what the lines of each unstable neuron add to the bound.
+    weights : (B, r) of the normalised rows, what each counts in the bound; zeros where a part was found empty.
+    slope : (B, neurons) of the line below each unstable neuron that the multipliers amount to; NaN for the others.
+    multiplier : (B, neurons) of the fixed phases.
     """
 
     upper: FloatArray
     points: FloatArray
     looseness: FloatArray
+    weights: FloatArray
+    slope: FloatArray
+    multiplier: FloatArray
 
 
 def triangle_bounds(
@@ -121,7 +77,8 @@ def triangle_bounds(
     finite = np.isfinite(programs.matrix).all(axis=(1, 2)) & np.isfinite(programs.side).all(axis=1)
     finite &= np.isfinite(programs.lower).all(axis=1) & np.isfinite(programs.upper).all(axis=1)
     upper, points = np.full(finite.size, np.inf), (parts.state.inputs.lower + parts.state.inputs.upper) / 2.0
-    looseness = np.zeros(parts.lower.shape)
+    looseness, multiplier = np.zeros((2, *parts.lower.shape))
+    slope, weights = np.full(parts.lower.shape, np.nan), np.zeros(objectives.norm.shape)
     which = np.flatnonzero(finite)
     if which.size:
         few = programs.take(which)
@@ -129,7 +86,10 @@ def triangle_bounds(
         upper[which] = build.proven(few, which, answer.multipliers)
         points[which] = answer.point[:, : build.inputs]
         build.note_looseness(looseness, which, answer.multipliers)
-    return TriangleBounds(upper, np.clip(points, parts.state.inputs.lower, parts.state.inputs.upper), looseness)
+        weights[which] = answer.multipliers[:, build.first_objective :] * objectives.norm[which]
+        build.note_choices(slope, multiplier, which, few, answer.multipliers)
+    points = np.clip(points, parts.state.inputs.lower, parts.state.inputs.upper)
+    return TriangleBounds(upper, points, looseness, weights, slope, multiplier)
 
 
 class _ToUnstable(Backward):
@@ -322,8 +282,21 @@ class _Build:
         # The last term decides where no line matters.
         looseness[which[part], column] = above + 1e-3 * below + 1e-12 * np.minimum(-low, high)
 
+    def note_choices(
+        self, slope: FloatArray, multiplier: FloatArray, which: IntArray, programs: Programs, multipliers: FloatArray
+    ) -> None:
+        """Write down which lines below and multipliers of phases the multipliers of the rows stand for.
 
-def columns_of(network: Network) -> dict[str, slice]:
-    """Return where the neurons of each ReLU are when all are side by side."""
-    ends = np.cumsum([0, *(relu.size for relu in network.relus)])
-    return {relu.name: slice(int(ends[k]), int(ends[k + 1])) for k, relu in enumerate(network.relus)}
+        A neuron's y has a coefficient c from the rows behind. Where that is negative, the row ``z <= y`` with the
+        multiplier m turns it into the line of slope ``m / -c``.
+        """
+        part, column = np.nonzero(self.unstable[which])
+        place = self.place[which[part], column]
+        every = -np.einsum("bk,bkv->bv", multipliers, programs.matrix[:, :, self.inputs : -1])
+        below, above = multipliers[part, place], multipliers[part, self.width + place]
+        behind = np.minimum(every[part, place] - below + above, 0.0)
+        share = np.divide(below, -behind, out=np.zeros(below.shape), where=behind < 0.0)
+        slope[which[part], column] = np.clip(np.where(np.isfinite(share), share, 0.0), 0.0, 1.0)
+        part, column = np.nonzero(self.fixed[which])
+        row = self.first_fixed + np.cumsum(self.fixed[which], axis=1)[part, column] - 1
+        multiplier[which[part], column] = multipliers[part, row]

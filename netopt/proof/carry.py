@@ -58,7 +58,7 @@ class Sizes:
 
     def of(self, values: dict[str, FloatArray], name: str) -> FloatArray:
         """Return an array's rows for every row carried, or one row for all."""
-        return values[name] if self.owner is None else values[name][self.owner]
+        return values[name] if self.owner is None else values[name].take(self.owner, axis=0)
 
 
 def carry(network: Network, rows: Rows, sizes: Sizes, lines: Callable[[Relu], Lines]) -> Rows:

@@ -112,7 +112,8 @@ class _Checker:
             return "it is about another property"
         check_shapes(log, self._network, self._prop)
         leaves = log.leaves
-        for name, table, most in (("weight", leaves.weights, np.inf), ("slope", leaves.slopes, 1.0)):
+        slopes = leaves.slopes[~np.isnan(leaves.slopes)]
+        for name, table, most in (("weight", leaves.weights, np.inf), ("slope", slopes, 1.0)):
             if not ((table >= 0.0) & (table <= most) & np.isfinite(table)).all():
                 return f"it has a {name} that is negative, too large or not a number"
         if not ((leaves.multipliers >= 0.0) & np.isfinite(leaves.multipliers)).all():

@@ -25,7 +25,7 @@ class ClosedParts:
     node, disjunct : (L,).
     weights_row, slope_row, multiplier_row : (L,) row of `weights`, `slopes` and `multipliers`; -1 for none.
     weights : (k, rows) of the disjunct's normalised rows; see `netopt.proof.trail.Leaves`.
-    slopes, multipliers : (k, columns).
+    slopes, multipliers : (k, columns); slopes are NaN where nothing is said.
     neurons : (columns,) the neurons, of all ReLUs side by side, that slopes and multipliers are about, ascending.
     """
 
@@ -36,7 +36,7 @@ class ClosedParts:
     multiplier_row: IntArray
     weights: FloatArray
     slopes: NDArray[np.float32]
-    multipliers: NDArray[np.float32]
+    multipliers: NDArray[np.floating]
     neurons: IntArray
 
     @classmethod
@@ -48,9 +48,10 @@ class ClosedParts:
         widest = max((table.shape[1] for table in weights if table is not None), default=0)
         wide = [None if t is None else np.pad(t, ((0, 0), (0, widest - t.shape[1]))) for t in weights]
         weights_row, weights_table = _stacked(wide, counts, widest, np.float64)
-        spread = [_spread(leaf, neurons) for leaf in leaves]
-        slope_row, slopes = _stacked([slope for slope, _ in spread], counts, neurons.size, np.float32)
-        multiplier_row, multipliers = _stacked([beta for _, beta in spread], counts, neurons.size, np.float32)
+        spread = [_spread(leaf.slope, leaf.neurons, neurons, np.nan) for leaf in leaves]
+        slope_row, slopes = _stacked(spread, counts, neurons.size, np.float32)
+        betas = [_spread(leaf.multiplier, leaf.neurons, neurons, 0.0) for leaf in leaves]
+        multiplier_row, multipliers = _stacked(betas, counts, neurons.size, np.float32)
         return cls(
             np.concatenate([_NONE, *node]),
             np.concatenate([_NONE, *disjunct]),
@@ -88,16 +89,13 @@ class ClosedParts:
         return closed
 
 
-def _spread(leaf: Leaves, neurons: IntArray) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """Return the slopes and multipliers of leaves for more neurons than they name."""
-    if np.array_equal(leaf.neurons, neurons):
-        return leaf.slope, leaf.multiplier
-    wide: list[NDArray[np.float32] | None] = []
-    for table in (leaf.slope, leaf.multiplier):
-        wide.append(None if table is None else np.zeros((len(table), neurons.size), dtype=np.float32))
-        if table is not None:
-            wide[-1][:, np.searchsorted(neurons, leaf.neurons)] = table  # type: ignore[index]  # just appended
-    return wide[0], wide[1]
+def _spread(table: NDArray[S] | None, neurons: IntArray, every: IntArray, otherwise: float) -> NDArray[S] | None:
+    """Return a table about neurons with a column for each of more neurons."""
+    if table is None or np.array_equal(neurons, every):
+        return table
+    wide = np.full((len(table), every.size), otherwise, dtype=table.dtype)
+    wide[:, np.searchsorted(every, neurons)] = table
+    return wide
 
 
 def _stacked(

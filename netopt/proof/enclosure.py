@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
 from netopt.proof.arithmetic import TINY, middle_and_radius, raised, reach, relative
@@ -22,8 +22,8 @@ from netopt.proof.carry import Rows, Sizes, carry, join
 from netopt.proof.lines import Lines, lines_of
 from netopt.proof.regions import Regions
 
-#: Numbers in one array of rows that are carried at a time.
-_BLOCK = 2**21
+#: Numbers in the arrays of rows that are carried at a time, so that they stay in the cache.
+_BLOCK = 2**17
 
 Pairs = Mapping[str, tuple[FloatArray, FloatArray]]
 
@@ -41,6 +41,7 @@ class Enclosure:
     Attributes
     ----------
     lower, upper : name of a node -> (B, size).
+    empty : (B,) where bounds contradict each other or a fixed phase, so that nothing is left of a region.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Enclosure:
         self._reach: dict[str, FloatArray] = {INPUT: reach(regions.lower, regions.upper)}
         self._magnitude: dict[str, FloatArray] = {}
         self._lines: dict[str, Lines] = {}
+        self.empty: BoolArray = np.zeros(regions.count, dtype=bool)
         readers: dict[str, list[str]] = {}
         for relu in network.relus:
             readers.setdefault(relu.input, []).append(relu.name)
@@ -99,13 +101,18 @@ class Enclosure:
         self._reach[name] = reach(lower, upper)
 
     def _tighten(self, name: str, lower: FloatArray, upper: FloatArray) -> None:
-        self._set(name, np.maximum(self.lower[name], lower), np.minimum(self.upper[name], upper))
+        self._set_either(name, np.maximum(self.lower[name], lower), np.minimum(self.upper[name], upper))
+
+    def _set_either(self, name: str, lower: FloatArray, upper: FloatArray) -> None:
+        """Set bounds that cross where nothing is left of a region: there either of the two is right."""
+        self.empty |= (lower > upper).any(axis=1)
+        self._set(name, lower, np.maximum(lower, upper))
 
     def _fix(self, name: str, phase: NDArray[np.int8]) -> None:
-        """Leave of an Affine's values those of fixed phases; where none are left, the part is empty."""
+        """Leave of an Affine's values those of fixed phases."""
         lower = np.where(phase > 0, np.maximum(self.lower[name], 0.0), self.lower[name])
         upper = np.where(phase < 0, np.minimum(self.upper[name], 0.0), self.upper[name])
-        self._set(name, lower, np.maximum(lower, upper))
+        self._set_either(name, lower, upper)
 
     def _interval(self, node: Affine) -> None:
         count = self.regions.count
@@ -137,8 +144,7 @@ class Enclosure:
             low = -self._neurons(node, which, who, -1.0)
             upper[who, which] = np.minimum(upper[who, which], _or(high, np.inf))
             lower[who, which] = np.maximum(lower[who, which], _or(low, -np.inf))
-        crossed = lower > upper  # only where a region is empty; either of the two is right there
-        self._set(node.name, lower, np.where(crossed, lower, upper))
+        self._set_either(node.name, lower, upper)
 
     def _neurons(self, node: Affine, which: IntArray, who: IntArray, sign: float) -> FloatArray:
         """Return upper bounds of ``sign`` times some neurons of an Affine over some regions."""
@@ -161,7 +167,7 @@ class _LinesOf:
         if self._owner is None:
             return lines
         who = self._owner
-        return Lines(lines.below[who], lines.above[who], lines.intercept[who])
+        return Lines(*(side.take(who, axis=0) for side in (lines.below, lines.above, lines.intercept)))
 
 
 def _or(values: FloatArray, otherwise: float) -> FloatArray:

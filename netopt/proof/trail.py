@@ -45,8 +45,8 @@ class Leaves:
     part, objective : (k,).
     weights : (k, rows) not negative: the combination of the objective's normalised rows that is negative there, zeros
         behind the last row; None where a single row does.
-    slope : (k, columns) of the lines below the ReLUs, None for the usual ones.
-    multiplier : (k, columns) of the phases that are fixed, None for zeros.
+    slope : (k, columns) of the lines below the ReLUs, NaN or None for the usual ones.
+    multiplier : (k, columns), float32 or float64, of the phases that are fixed, None for zeros.
     neurons : (columns,) the neurons, of all ReLUs side by side, that slopes and multipliers are about, ascending.
     """
 
@@ -54,7 +54,7 @@ class Leaves:
     objective: IntArray
     weights: FloatArray | None
     slope: NDArray[np.float32] | None
-    multiplier: NDArray[np.float32] | None
+    multiplier: NDArray[np.floating] | None
     neurons: IntArray
 
 
@@ -113,7 +113,7 @@ class Trail:
                     _numbers(objective),
                     None if weights is None else np.array(weights, dtype=np.float64),
                     None if slope is None else slope.astype(np.float32),
-                    None if multiplier is None else multiplier.astype(np.float32),
+                    None if multiplier is None else multiplier.copy(),
                     np.empty(0, dtype=np.int64) if neurons is None else neurons,
                 )
             )

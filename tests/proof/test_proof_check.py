@@ -15,7 +15,7 @@ from scipy import sparse
 
 from netopt.bounds.batch import bound_rows_over_boxes
 from netopt.bounds.crown import crown_bounds
-from netopt.engines.branch_and_bound.earlier import LineHalves
+from netopt.engines.branch_and_bound.phase_split import PhaseSplit
 from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.objective import SlackObjective
 from netopt.errors import InputError
@@ -97,7 +97,7 @@ def by_phases(tmp_path_factory: pytest.TempPathFactory) -> tuple[ProofLog, Netwo
     recorder, case = ProofRecorder(), prop.cases[0]
     objectives = tuple(SlackObjective.normalised(disjunct) for disjunct in case.disjuncts)
     problem = Problem(network, case.domain, crown_bounds(network, case.domain), objectives, recorder.search(0, [0, 1]))
-    search = LineHalves(problem, _Watch())
+    search = PhaseSplit(problem, _Watch())
     search.advance(None)
     assert search.finished
     return proof_log(recorder, network, prop), network, prop

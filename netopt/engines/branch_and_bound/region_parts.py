@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.engines.branch_and_bound.box_parts import BoxParts
+from netopt.proof.trail import Trail
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +24,7 @@ class RegionParts:
     known_lower, known_upper : (k, neurons) bounds of the pre-activations, rounded outward.
     objective : (k,) which one.
     upper : (k, d) proven bounds, -inf for all objectives but the part's own.
+    number : (k,) in the trail of a proof log.
     """
 
     low: FloatArray
@@ -32,10 +34,12 @@ class RegionParts:
     known_upper: NDArray[np.float32]
     objective: IntArray
     upper: FloatArray
+    number: IntArray
 
     @classmethod
-    def whole(cls, low: FloatArray, high: FloatArray, known: tuple[FloatArray, FloatArray], objectives: int) -> Self:
+    def whole(cls, low: FloatArray, high: FloatArray, known: tuple[FloatArray, FloatArray], number: IntArray) -> Self:
         """Return a box, once for each objective, given bounds (neurons,) of its pre-activations."""
+        objectives = len(number)
         upper = np.full((objectives, objectives), -np.inf)
         np.fill_diagonal(upper, np.inf)
         lower_known, upper_known = outward(*known)
@@ -47,6 +51,7 @@ class RegionParts:
             np.tile(upper_known, (objectives, 1)),
             np.arange(objectives),
             upper,
+            number,
         )
 
     @classmethod
@@ -60,6 +65,7 @@ class RegionParts:
             boxes.known_upper,
             boxes.objective,
             boxes.upper,
+            boxes.number,
         )
 
     @property
@@ -83,24 +89,28 @@ class RegionParts:
             *(np.concatenate([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self))
         )
 
-    def halved(self, axis: IntArray) -> Self:
+    def halved(self, axis: IntArray, trail: Trail) -> Self:
         """Return the lower halves of the boxes along an input each, then the upper ones."""
         which = np.arange(self.count)
         middle = 0.5 * self.low[which, axis] + 0.5 * self.high[which, axis]
-        both = self.take(np.tile(which, 2))
+        both = self._both(trail.split_axis(self.number, axis, middle))
         both.high[which, axis] = middle
         both.low[which + self.count, axis] = middle
         return both
 
-    def with_phases(self, neuron: IntArray) -> Self:
+    def with_phases(self, neuron: IntArray, trail: Trail) -> Self:
         """Return the parts with a neuron each fixed active, then with it fixed inactive."""
         which = np.arange(self.count)
-        both = self.take(np.tile(which, 2))
+        both = self._both(trail.split_phase(self.number, neuron))
         both.phase[which, neuron] = 1
         both.known_lower[which, neuron] = 0.0
         both.phase[which + self.count, neuron] = -1
         both.known_upper[which + self.count, neuron] = 0.0
         return both
+
+    def _both(self, number: IntArray) -> Self:
+        """Return the parts twice, under other numbers."""
+        return replace(self.take(np.tile(np.arange(self.count), 2)), number=number)
 
 
 def outward(lower: FloatArray, upper: FloatArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

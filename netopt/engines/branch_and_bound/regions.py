@@ -18,14 +18,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.bounds.backward import Backward, Rows
 from netopt.bounds.crown import crown_sweep
 from netopt.bounds.dual_simplex import Programs, solve
 from netopt.bounds.inputs import BoxBatch
 from netopt.bounds.objectives import Objectives
+from netopt.bounds.part_state import ObjectivesOfParts, PartState, columns_of
 from netopt.bounds.rounding import UNIT_ROUNDOFF
-from netopt.bounds.triangle import ObjectivesOfParts, PartState, columns_of, triangle_bounds
+from netopt.bounds.triangle import TriangleBounds, triangle_bounds
 from netopt.engines.branch_and_bound.region_parts import RegionParts, outward
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 from netopt.engines.objective import rows_of
@@ -60,7 +61,8 @@ class Regions(Search[RegionParts]):
         self._columns = columns_of(network)
         if whole is None:
             known = (_side_by_side(problem.bounds.lower), _side_by_side(problem.bounds.upper))
-            whole = RegionParts.whole(domain.lower, domain.upper, known, len(problem.objectives))
+            number = problem.trail.whole(len(problem.objectives))
+            whole = RegionParts.whole(domain.lower, domain.upper, known, number)
         super().__init__(problem, watch, whole)
         self._objectives = rows_of(problem.objectives)
         self._domain_rows = _rows_of(domain)
@@ -83,11 +85,29 @@ class Regions(Search[RegionParts]):
         batch, upper = bounded.parts, bounded.upper
         closed = upper <= enough
         np.maximum.at(self.closed_upper, batch.objective[closed], upper[closed])
+        self._log(batch, bounded, closed)
         left = np.flatnonzero(~closed)
         for objective in np.unique(batch.objective[left]):
             self.watch.seen(int(objective), bounded.points[left[batch.objective[left] == objective]])
         batch.upper[np.arange(batch.count), batch.objective] = upper
         self.open = rest.then(self._split(batch.take(left), bounded, left))
+
+    def _log(self, parts: RegionParts, bounded: _Bounded, closed: BoolArray) -> None:
+        """Write down what closes parts: a program's multipliers, or the lines of CROWN alone."""
+        found = bounded.found
+        simple = closed if found is None else closed & ~bounded.solved
+        self.trail.close(parts.number[simple], parts.objective[simple])
+        if found is not None and not self.trail.silent:
+            which, of = np.flatnonzero(closed & bounded.solved), closed[bounded.solved]
+            weights = self._objectives.without_padding(parts.objective[which], found.weights[of])
+            self.trail.close(
+                parts.number[which],
+                parts.objective[which],
+                weights=weights,
+                slope=found.slope[of],
+                multiplier=found.multiplier[of],
+                neurons=np.arange(parts.phase.shape[1]),
+            )
 
     def _next(self) -> tuple[RegionParts, RegionParts]:
         """Return the parts with the largest bounds, or the last ones where there are many, and the others."""
@@ -109,8 +129,8 @@ class Regions(Search[RegionParts]):
         lost = ~few & (narrow | (unstable == 0))
         np.maximum.at(self.closed_upper, parts.objective[lost], parts.bound[lost])
         halve = ~few & ~lost
-        fixed = parts.take(few).with_phases(looseness[few].argmax(axis=1))
-        return parts.take(halve).halved(bounded.axis(parts.take(halve), left[halve])).then(fixed)
+        fixed = parts.take(few).with_phases(looseness[few].argmax(axis=1), self.trail)
+        return parts.take(halve).halved(bounded.axis(parts.take(halve), left[halve]), self.trail).then(fixed)
 
 
 class _Bounded:
@@ -122,6 +142,8 @@ class _Bounded:
     points : (k, n) members of the domain where it may be largest.
     unstable : (k,) number of unstable neurons.
     looseness : (k, neurons), zeros where no program was solved.
+    solved : (k,) where one was.
+    found : what the programs say, of the solved parts; None where there are none.
     """
 
     def __init__(self, search: Regions, parts: RegionParts, enough: FloatArray) -> None:
@@ -147,9 +169,13 @@ class _Bounded:
         self.looseness = np.zeros(lower.shape)
         narrow = (parts.high - parts.low <= _NARROWEST * search._width).all(axis=1)
         which = np.flatnonzero((self.upper > enough) & (self.unstable <= np.where(narrow, _MOST_NARROW, MOST_UNSTABLE)))
+        self.solved = np.zeros(k.size, dtype=bool)
+        self.solved[which] = True
+        self.found: TriangleBounds | None = None
         if which.size:
             all_parts = PartState(state, lower, upper, parts.phase.astype(np.float64))
             found = triangle_bounds(all_parts.take(which), objectives.take(which), search._domain_rows, enough[which])
+            self.found = found
             self.upper[which] = np.minimum(self.upper[which], found.upper)
             self.points[which], self.looseness[which] = found.points, found.looseness
         self.points = problem.domain.project(self.points)

@@ -16,6 +16,7 @@ from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.objective import SlackObjective
 from netopt.network.build import from_weights
 from netopt.network.network import Network
+from netopt.proof.trail import SILENT
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 from netopt.specification.l1_ball import L1Ball
@@ -202,11 +203,11 @@ def test_single_precision_bounds_are_rounded_outward() -> None:
 
 
 def test_parts_split_into_what_they_were() -> None:
-    whole = RegionParts.whole(np.zeros(2), np.ones(2), (np.array([-1.0]), np.array([2.0])), 2)
-    halves = whole.halved(np.array([0, 1]))
+    whole = RegionParts.whole(np.zeros(2), np.ones(2), (np.array([-1.0]), np.array([2.0])), np.arange(2))
+    halves = whole.halved(np.array([0, 1]), SILENT)
     assert halves.high[:2].tolist() == [[0.5, 1.0], [1.0, 0.5]]
     assert halves.low[2:].tolist() == [[0.5, 0.0], [0.0, 0.5]]
-    fixed = whole.with_phases(np.array([0, 0]))
+    fixed = whole.with_phases(np.array([0, 0]), SILENT)
     assert fixed.known_lower[:, 0].tolist() == [0.0, 0.0, -1.0, -1.0]
     assert fixed.known_upper[:, 0].tolist() == [2.0, 2.0, 0.0, 0.0]
     assert whole.phase.tolist() == [[0], [0]]
