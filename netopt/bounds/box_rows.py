@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -64,12 +65,12 @@ class BoxRows:
 
     Attributes
     ----------
-    coefficients : name of a node -> (p, size).
+    coefficients : name of a node -> (p, size), an array or, from `netopt.bounds.sparse_rows`, a sparse one.
     constant, error : (p,) float64.
     owner : (p,) the box a row is about, ascending.
     """
 
-    coefficients: dict[str, Floats]
+    coefficients: dict[str, Any]
     constant: FloatArray
     error: FloatArray
     owner: IntArray
@@ -136,6 +137,7 @@ class BoxBackward:
         """
         nodes = self.state.network.nodes
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            self._begin(rows)
             last = max((self._position[name] for name in rows.coefficients if name != INPUT), default=-1)
             for node in reversed(nodes[: last + 1]):
                 if node.name in rows.coefficients:
@@ -147,7 +149,14 @@ class BoxBackward:
                 coefficients = np.zeros((rows.constant.size, self.state.network.input_size))
             lost = self.state.underflow * (self._precision.tiny / DOUBLE.tiny)
             error = _ROUNDING_OF_ERRORS * rows.error + 2.0 * lost[rows.owner]
-        return np.asarray(coefficients, dtype=np.float64), rows.constant, error
+        return self._dense(coefficients), rows.constant, error
+
+    def _begin(self, rows: BoxRows) -> None:
+        """Bring coefficients into the form that they are carried in."""
+
+    def _dense(self, value: Floats) -> FloatArray:
+        """Return coefficients in that form as an array."""
+        return np.asarray(value, dtype=np.float64)
 
     def _step(self, node: Node, rows: BoxRows) -> None:
         value = rows.coefficients.pop(node.name)
@@ -181,7 +190,8 @@ class BoxBackward:
         above = lines.intercept.take(rows.owner, axis=0)
         lower, upper = self.state.lower[node.input], self.state.upper[node.input]
         below = self._precision.nearest(np.maximum(0.0, np.minimum(-lower, upper))).take(rows.owner, axis=0)
-        return np.where(value > 0, value * above, -value * below)
+        distance: Floats = np.where(value > 0, value * above, -value * below)
+        return distance
 
     def _add(self, rows: BoxRows, name: str, value: Floats) -> None:
         present = rows.coefficients.get(name)

@@ -18,6 +18,7 @@ from netopt.bounds.inputs import BoxBatch
 from netopt.bounds.precision import Floats, Precision
 from netopt.bounds.propagation import Propagation
 from netopt.bounds.rounding import UNIT_ROUNDOFF, gamma, middle_and_radius, sound_upper
+from netopt.bounds.sparse_rows import BLOCK_ENTRIES, SparseBoxBackward, entries_seen, sparse_affines
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
 
@@ -64,6 +65,9 @@ class BoxBounds:
     def __init__(self, network: Network, precision: Precision) -> None:
         self.network, self.precision = network, precision
         self.affines = rounded_affines(network, precision)
+        self.seen = entries_seen(network)
+        if self.seen is not None:
+            self.affines = sparse_affines(self.affines)
         self.readers: dict[str, list[str]] = {}
         for relu in network.relus:
             self.readers.setdefault(relu.input, []).append(relu.name)
@@ -96,10 +100,16 @@ class BoundedBoxes:
         self._parent, self._axes = parent, axes
         self._state = Propagation(parent.network, BoxBatch(lower, upper))
         self._middle, self._radius = middle_and_radius(lower, upper)
-        self._backward = BoxBackward(self._state, parent.affines, parent.precision)
+        kind = BoxBackward if parent.seen is None else SparseBoxBackward
+        self._backward = kind(self._state, parent.affines, parent.precision)
         self._slopes: dict[str, Floats] = {}
-        widest = max(parent.network.input_size, *(node.size for node in parent.network.nodes))
-        self._block = max(2, _BLOCK_BYTES // (np.dtype(parent.precision.dtype).itemsize * widest))
+        self._widest = max(parent.network.input_size, *(node.size for node in parent.network.nodes))
+
+    def _block(self, start: str) -> int:
+        """Return how many rows are carried together from an Affine."""
+        if self._parent.seen is not None:
+            return max(2, BLOCK_ENTRIES // self._parent.seen[start])
+        return max(2, _BLOCK_BYTES // (np.dtype(self._parent.precision.dtype).itemsize * self._widest))
 
     def sweep(self, known: Known, stopped: Callable[[], bool]) -> None:
         """Bound the nodes in order."""
@@ -151,8 +161,9 @@ class BoundedBoxes:
 
     def _blocks(self, outputs: FloatArray, inputs: FloatArray | None, owner: IntArray) -> list[BoxRows]:
         blocks = []
-        for first in range(0, max(1, len(owner)), self._block):
-            block = slice(first, first + self._block)
+        step = self._block(self._parent.network.output)
+        for first in range(0, max(1, len(owner)), step):
+            block = slice(first, first + step)
             coefficients: dict[str, Floats] = {
                 self._parent.network.output: self._parent.precision.nearest(outputs[block])
             }
@@ -180,7 +191,7 @@ class BoundedBoxes:
         lower, upper = self._state.lower[node.name], self._state.upper[node.name]
         members, neurons = np.nonzero((lower < 0.0) & (upper > 0.0))
         slopes = np.zeros((*lower.shape, self._axes.size), dtype=np.float32)
-        step = self._block // 2
+        step = self._block(node.name) // 2
         for first in range(0, neurons.size, step):
             if stopped():
                 break

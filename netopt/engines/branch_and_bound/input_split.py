@@ -28,8 +28,10 @@ from netopt.engines.branch_and_bound.open_boxes import OpenBoxes
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 from netopt.engines.objective import rows_of
 
-#: Most boxes, seconds and bytes of one round.
-_BATCH, _SECONDS, _BYTES = 256, 0.2, 2**26
+#: Most boxes and bytes of one round, and the seconds it may take.
+_BATCH, _BYTES, _SECONDS = 256, 2**26, 0.2
+#: Longer rounds are made larger while a box then takes this share of the time, and smaller beyond this many seconds.
+_FASTER, _LONGEST = 0.75, 1.0
 #: A box this narrow, relative to the whole or to its numbers, in every input is not split any more.
 NARROWEST, _RESOLUTION = 1e-7, 1e-14
 
@@ -45,7 +47,7 @@ class InputSplit(Search[BoxParts]):
         self._fast, self._exact = in_both_precisions(network, self._objectives, self._free)
         entries = network.relu_count * (48 + 4 * self._free.size) + 64 * network.input_size
         self._batch = int(np.clip(_BYTES // max(1, entries), 1, _BATCH))
-        self._pace = 0.0
+        self._most, self._pace = self._batch, np.inf
         super().__init__(problem, watch, self._whole(problem))
 
     @property
@@ -76,12 +78,24 @@ class InputSplit(Search[BoxParts]):
         def stopped() -> bool:
             return self.watch.stopped() or time.monotonic() >= end
 
+        rounds = 0
         while not (self.finished or stopped() or self.bounded >= last):
             begun = time.monotonic()
-            count = self._batch if self._pace == 0.0 else int(np.clip(_SECONDS / self._pace, 1, self._batch))
-            batch = self._open.pop(count)
+            if rounds and begun + self._pace * min(self._most, self._open.count) > end:
+                return  # a round that is broken off is lost
+            rounds += 1
+            batch = self._open.pop(self._most)
             self._round(batch, stopped)
-            self._pace = (time.monotonic() - begun) / batch.count
+            self._adapt(batch.count, time.monotonic() - begun)
+
+    def _adapt(self, count: int, seconds: float) -> None:
+        """Choose the size of the next round: a large network's layers cost much, but hardly more for a few boxes."""
+        pace, before = seconds / count, self._pace
+        self._pace = pace
+        if seconds <= _SECONDS or pace < _FASTER * before:
+            self._most = min(self._batch, max(self._most, 2 * count))
+        else:
+            self._most = max(1, count // 2 if seconds > _LONGEST else count)
 
     def _whole(self, problem: Problem) -> BoxParts:
         count = len(problem.objectives)

@@ -50,8 +50,9 @@ def schedule(problem: Problem) -> list[Rule]:
 def box_split(problem: Problem, watch: Watch) -> Search[Any]:
     """Return a search that splits boxes; it is loaded when it is first used."""
     from netopt.engines.branch_and_bound.box_split import BoxSplit
+    from netopt.engines.branch_and_bound.simplified import simplified
 
-    return BoxSplit(problem, watch)
+    return BoxSplit(simplified(problem), watch)
 
 
 def phase_split(problem: Problem, watch: Watch) -> Search[Any]:

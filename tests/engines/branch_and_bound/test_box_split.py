@@ -22,6 +22,7 @@ from netopt.engines.branch_and_bound.schedule import box_split as make
 from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.branch_and_bound.team import Team
 from netopt.engines.objective import SlackObjective
+from netopt.network.build import from_weights
 from netopt.network.network import Network
 from netopt.specification.box import Box
 from netopt.specification.property import Conjunction
@@ -122,3 +123,36 @@ def test_several_processes_come_to_the_same_verdict(monkeypatch: pytest.MonkeyPa
     assert search.finished
     assert (most <= search.upper).all()
     assert (search.upper <= most + 0.02).all()
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=8)
+def test_bounds_hold_where_opposite_neurons_share_a_relu(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    perceptron = random_perceptron(generator, [2, 3, 2, 2])
+    first, second, last = (node.maps[0].to_csr().toarray() for node in perceptron.network.affines)
+    biases = [node.bias for node in perceptron.network.affines]
+    # Every neuron with its opposite; what reads them takes another multiple of it.
+    weights = [
+        np.concatenate([first, -first]),
+        np.concatenate([np.hstack([second, -second]), -np.hstack([second, -second])]),
+        np.hstack([last, 2.0 * last]),
+    ]
+    network = from_weights(
+        weights, [np.concatenate([biases[0], -biases[0]]), np.concatenate([biases[1], -biases[1]]), biases[2]]
+    )
+    box = Box(-np.ones(2), generator.random(2))
+    problem = outputs(network, box)
+    search = make(problem, Aims(np.full(2, -np.inf)))
+    assert isinstance(search, BoxSplit)
+    assert search.problem.network.relu_count <= network.relu_count // 2
+    points = generator.uniform(box.lower, box.upper, size=(2000, 2))
+    best = network.forward(points).max(axis=0)
+    for most in (1, 50):
+        search.advance(None, most=most)
+        assert (search.upper >= best).all()
+    # What splits without that end says the same.
+    direct = BoxSplit(problem, Aims(np.full(2, -np.inf)))
+    direct.advance(None, most=400)
+    search.advance(None, most=400)
+    assert np.allclose(direct.upper, search.upper, atol=0.1 * (1.0 + np.abs(best)))
