@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from netopt.bounds.crown import crown_bounds
 from netopt.bounds.interval import interval_bounds
 from netopt.bounds.preactivation import LEVELS, PreactivationBounds
@@ -17,8 +19,9 @@ def compute_bounds(
 
     Parameters
     ----------
-    level : ``"interval"`` or ``"crown"``; `netopt.tightening.levels.tighten` has the levels that need a solver too.
-    deadline : value of `time.monotonic` at which CROWN stops with what it has.
+    level : ``"interval"``, ``"crown"`` or ``"alpha-crown"``; `netopt.tightening.levels.tighten` has the levels that
+        need a solver too.
+    deadline : value of `time.monotonic` at which CROWN and alpha-CROWN stop with what they have.
 
     Raises
     ------
@@ -31,6 +34,13 @@ def compute_bounds(
         return interval_bounds(network, domain)
     if level == "crown":
         return crown_bounds(network, domain, deadline=deadline)
+    if level == "alpha-crown":
+        from netopt.bounds.alpha_crown import alpha_crown_bounds
+
+        crown = crown_bounds(network, domain, deadline=deadline)
+        return alpha_crown_bounds(
+            network, domain, crown, stopped=lambda: deadline is not None and time.monotonic() >= deadline
+        )
     if level in LEVELS:
         raise InvalidOptionError(f"bound level {level!r} needs a solver; call netopt.tightening.levels.tighten")
     raise InvalidOptionError(f"unknown bound level {level!r}; choose one of {', '.join(LEVELS)}")

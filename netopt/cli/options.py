@@ -51,7 +51,9 @@ Formulation = Annotated[
         help="big-m, partition:N, multiple-choice, indicator or sos1; see docs/formulations.md.",
     ),
 ]
-Bounds = Annotated[str, Option("--bounds", metavar="LEVEL", help="Pre-activation bounds: interval, crown, lp or milp.")]
+Bounds = Annotated[
+    str, Option("--bounds", metavar="LEVEL", help="Pre-activation bounds: interval, crown, alpha-crown, lp or milp.")
+]
 Prune = Annotated[
     str | None,
     Option(

@@ -30,8 +30,8 @@ class BoundsOfCases:
 
     @property
     def tightens(self) -> bool:
-        """Whether the settings ask for bounds that need a solver."""
-        return self.settings.bounds in ("lp", "milp")
+        """Whether the settings ask for bounds that take longer than CROWN's."""
+        return self.settings.bounds in ("alpha-crown", "lp", "milp")
 
     def quick(self, goal: Goal) -> PreactivationBounds:
         """Return the bounds that need no solver: interval if that was asked for, else CROWN."""

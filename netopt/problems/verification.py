@@ -70,7 +70,7 @@ def verify(
     solver : what proves the disjuncts that bounds leave open. ``"native"`` is netopt's own branch and bound, ``"auto"``
         the same and then a MILP solver (HiGHS) for what it leaves; a `MilpSolver` or its name is asked alone.
     formulation : how a MILP writes the network; an object or a name.
-    bounds : ``"interval"``, ``"crown"``, ``"lp"`` or ``"milp"``.
+    bounds : ``"interval"``, ``"crown"``, ``"alpha-crown"``, ``"lp"`` or ``"milp"``.
     time_limit : seconds for the whole call, reading included; it ends within a second of it.
     threads, seed : of every solver and of the random starts.
     memory_limit : GB for the solver's process; the native engine keeps no more open parts than fit into a part of it.

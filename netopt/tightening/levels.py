@@ -48,7 +48,7 @@ def tighten(
 
     Parameters
     ----------
-    level : ``"interval"``, ``"crown"``, ``"lp"`` or ``"milp"``.
+    level : ``"interval"``, ``"crown"``, ``"alpha-crown"``, ``"lp"`` or ``"milp"``.
     solver : for ``"milp"``; default HiGHS. It runs in child processes, those of a `ChildSolver` given here included.
     time_limit, deadline : seconds from now, and a value of `time.monotonic`; the earlier counts. What is reached by
         then is returned, and its level is the last one that was completed.
@@ -88,6 +88,10 @@ def tighten(
     if start is not None:
         start.require(network)
         bounds = bounds.intersect(start)
+    if level in ("alpha-crown", "lp", "milp"):
+        from netopt.bounds.alpha_crown import alpha_crown_bounds
+
+        bounds = alpha_crown_bounds(network, domain, bounds, stopped=stop)
     if level == "lp":
         return _lp(network, domain, bounds, stop, threads, progress)
     if level == "milp":

@@ -10,7 +10,6 @@ from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.encoding import LinearExpression, encode
 from netopt.network.network import Network
-from netopt.network.nodes import Affine
 from netopt.specification.domain import Domain
 
 
@@ -37,14 +36,6 @@ class Subproblem:
         entries = slice(matrix.indptr[neuron], matrix.indptr[neuron + 1])
         columns = self.values.columns[matrix.indices[entries]]
         return columns, matrix.data[entries], float(self.values.constant[neuron])
-
-
-def upstream(network: Network, affine: Affine) -> Network:
-    """Return the network that ends at `affine`, without the nodes it does not depend on."""
-    import networkx as nx
-
-    kept = nx.ancestors(network.graph, affine.name) | {affine.name}
-    return network.with_nodes(tuple(node for node in network.nodes if node.name in kept), affine.name)
 
 
 def write_subproblem(

@@ -15,12 +15,13 @@ from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.propagation import Propagation, forward_error
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
+from netopt.network.upstream import upstream
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 from netopt.specification.l1_ball import L1Ball
 from netopt.tightening.bounder import Bounder
 from netopt.tightening.parallel import Stop, share_out
-from netopt.tightening.subproblem import Subproblem, upstream, write_subproblem
+from netopt.tightening.subproblem import Subproblem, write_subproblem
 
 #: Makes the bounder of one layer from (subproblem, lower, upper, by_sign, stop).
 MakeBounder = Callable[[Subproblem, FloatArray, FloatArray, bool, Stop], Bounder]
