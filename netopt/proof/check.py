@@ -11,7 +11,7 @@ from netopt.errors import InputError
 from netopt.network.network import Network
 from netopt.proof.digest import property_digest
 from netopt.proof.evaluate import Evaluator
-from netopt.proof.follow import Effort, Follower
+from netopt.proof.follow import MOST_INPUTS, Effort, Follower
 from netopt.proof.leaf_hints import LeafHints
 from netopt.proof.log import ProofLog, check_shapes
 from netopt.proof.questions import Questions
@@ -175,7 +175,8 @@ class _Checker:
     def _work(self, root: IntArray, goal: IntArray, case: IntArray) -> Work:
         domains = [self._prop.cases[k].domain for k in case.tolist()]
         corners = np.stack([domain.lower for domain in domains]), np.stack([domain.upper for domain in domains])
-        return Work(root, goal, *corners, np.zeros(root.size, dtype=np.int64))
+        neurons = self._network.relu_count if self._network.input_size <= MOST_INPUTS else 0
+        return Work.whole(root, goal, *corners, neurons)
 
     def _trust(self, pending: BoolArray) -> None:
         """Take from the pending goals those that rest on somebody's word, and say so."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.network.network import INPUT, Network
 from netopt.proof.carry import Rows
-from netopt.proof.clip import clip
+from netopt.proof.clip import Cuts
 from netopt.proof.enclosure import Enclosure, Pairs
 from netopt.proof.exact import Dyadic, add, exact_upper
 from netopt.proof.judge import Hints, LinesOfRows, carried, multiplied, relu_columns
@@ -20,8 +21,6 @@ from netopt.proof.regions import Regions
 from netopt.proof.work import Work
 from netopt.specification.domain import Domain
 
-#: Times that linear functions shrink a box.
-_SWEEPS = 2
 #: Parts whose intervals are computed at a time, with their phases fixed.
 _FIXED = 64
 
@@ -47,6 +46,19 @@ class Rowwise:
         closed[self.entry[self.upper < 0.0]] = True
         return closed
 
+    def cuts(self, count: int) -> Cuts:
+        """Return the functions above the rows of so many entries."""
+        order = np.argsort(self.entry, kind="stable")
+        counts = np.bincount(self.entry, minlength=count)
+        rank = np.arange(order.size) - np.repeat(np.cumsum(counts) - counts, counts)
+        coefficients, entry = self.rows.coefficients[INPUT], self.entry[order]
+        width = int(counts.max(initial=0))
+        slope, level = np.zeros((count, width, coefficients.shape[1])), np.full((count, width), np.inf)
+        slope[entry, rank] = coefficients[order]
+        constant, error = self.rows.constant[order], self.rows.error[order]
+        level[entry, rank] = constant + error + 4.0 * np.spacing(np.abs(constant) + error)
+        return Cuts(slope, level)
+
 
 @dataclass(slots=True, eq=False)
 class Evaluator:
@@ -64,15 +76,46 @@ class Evaluator:
     given: Pairs = field(default_factory=dict)
     _last: tuple[bytes, Enclosure] | None = None
 
-    def enclosure(self, work: Work) -> tuple[Enclosure, IntArray | None]:
-        """Return the intervals of the nodes, and the region of each entry; a single box is remembered."""
-        lower, upper, owner = work.regions()
+    def enclosure(self, work: Work, phase: NDArray[np.int8] | None) -> tuple[Enclosure, IntArray | None]:
+        """Return the intervals of the nodes, and the region of each entry; a single box is remembered.
+
+        Parameters
+        ----------
+        phase : (k, neurons) fixed in the parts; used where the work keeps bounds of neurons, for these depend on it.
+        """
+        first, owner = work.regions(phase)
+        regions = Regions(work.lower[first], work.upper[first], self.domain)
+        if work.keeps:
+            return self._kept(work.take(first), regions, None if phase is None else phase[first]), owner
         if owner is not None:
-            return Enclosure(self.network, Regions(lower, upper, self.domain), given=self.given), owner
-        key = lower.tobytes() + upper.tobytes()
+            return Enclosure(self.network, regions, given=self.given), owner
+        key = regions.lower.tobytes() + regions.upper.tobytes()
         if self._last is None or self._last[0] != key:
-            self._last = key, Enclosure(self.network, Regions(lower, upper, self.domain), given=self.given)
+            self._last = key, Enclosure(self.network, regions, given=self.given)
         return self._last[1], None
+
+    def _kept(self, work: Work, regions: Regions, phase: NDArray[np.int8] | None) -> Enclosure:
+        """Return the intervals over parts each of which has bounds that hold in it."""
+        columns, given, phases = relu_columns(self.network), dict(self.given), {}
+        for name, at in columns.items():
+            lower, upper = work.known_lower[:, at].astype(np.float64), work.known_upper[:, at].astype(np.float64)
+            if name in given:
+                lower, upper = np.maximum(lower, given[name][0]), np.minimum(upper, given[name][1])
+            given[name] = lower, upper
+            if phase is not None:
+                phases[name] = phase[:, at]
+        return Enclosure(self.network, regions, given=given, phase=phases)
+
+    def learnt(self, work: Work, enclosure: Enclosure, owner: IntArray | None) -> Work:
+        """Return work that keeps the bounds of neurons, if it keeps any."""
+        if not work.keeps:
+            return work
+        which = np.zeros(work.count, dtype=np.int64) if owner is None else owner
+        lower, upper = (
+            np.concatenate([side[relu.input].take(which, axis=0) for relu in self.network.relus], axis=1)
+            for side in (enclosure.lower, enclosure.upper)
+        )
+        return work.knowing(lower, upper)
 
     def each(self, enclosure: Enclosure, owner: IntArray | None, work: Work, hints: Hints) -> Rowwise:
         """Bound every row of the goals."""
@@ -150,26 +193,3 @@ class Evaluator:
                 add(start, relu.input, Dyadic.of(added[0]))
         regions = enclosure.regions
         return exact_upper(self.network, start, constant, lines, regions.lower[region], regions.upper[region])
-
-    def clipped(self, work: Work, answer: Rowwise) -> Work:
-        """Return the work with its boxes shrunk to where the goals can hold; boxes without such points are left out."""
-        low, high = work.lower, work.upper
-        alive = np.ones(work.count, dtype=bool)
-        order = np.argsort(answer.entry, kind="stable")
-        counts = np.bincount(answer.entry, minlength=work.count)
-        begins = np.cumsum(counts) - counts
-        rank = np.arange(order.size) - np.repeat(begins, counts)
-        for k in list(range(int(counts.max(initial=0)))) * _SWEEPS:
-            chosen = order[rank == k]
-            entry, slope = answer.entry[chosen], answer.rows.coefficients[INPUT][chosen]
-            level = answer.rows.constant[chosen] + answer.rows.error[chosen]
-            linear = Regions(low[entry], high[entry]).maximize(slope, np.arange(entry.size))
-            largest = linear + level
-            largest = largest + 4.0 * np.spacing(np.abs(linear) + np.abs(level))
-            alive[entry] &= ~(largest < 0.0)
-            new_low, new_high = clip(low[entry], high[entry], slope, np.where(largest >= 0.0, largest, np.inf))
-            low, high = low.copy(), high.copy()
-            low[entry], high[entry] = new_low, new_high
-            alive &= (low <= high).all(axis=1)
-            low, high = np.where(alive[:, None], low, work.lower), np.where(alive[:, None], high, work.upper)
-        return Work(work.node, work.goal, low, high, work.added).take(alive)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.proof.clip import Cuts, clip
 from netopt.proof.enclosure import Enclosure
 from netopt.proof.evaluate import Evaluator, Rowwise
 from netopt.proof.forest import Forest
@@ -20,8 +21,10 @@ from netopt.proof.work import Work
 
 #: Parts bounded at a time, and numbers in an array of them.
 _BATCH, _ENTRIES = 512, 2**22
-#: Boxes with more inputs than this that are not fixed are not split by the checker itself.
-_MOST_INPUTS = 20
+#: With more inputs than this, boxes are neither split by the checker itself nor followed from split to split of ReLUs.
+MOST_INPUTS = 20
+#: A leaf that stays open is bounded anew, not split, if its box has shrunk to at most this share along an input.
+_SHRUNK = 0.8
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +58,14 @@ class _Found:
     each: Rowwise
     combined: Rowwise | None
 
+    def closed(self, count: int) -> BoolArray:
+        """Return which of so many entries are closed."""
+        closed = self.each.closed(count)
+        if self.combined is not None:
+            closed |= self.combined.closed(count)
+        closed |= self.enclosure.empty if self.owner is None else self.enclosure.empty[self.owner]
+        return closed
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Follower:
@@ -74,7 +85,9 @@ class Follower:
             batch = waiting.pop()
             if batch.count > most:
                 waiting.append(batch.take(slice(most, None)))
-            batch = self._down(batch.take(slice(0, most)))
+            batch = batch.take(slice(0, most))
+            if network.input_size > MOST_INPUTS:
+                batch = self._down(batch)
             for first in range(0, batch.count, most):
                 left, failed = self._step(batch.take(slice(first, first + most)))
                 if failed.count:
@@ -108,69 +121,81 @@ class Follower:
         self.effort.parts += work.count
         split = self._split(work)
         found = self._bound(work, split)
-        closed = found.each.closed(work.count)
-        if found.combined is not None:
-            closed |= found.combined.closed(work.count)
+        closed, cuts = found.closed(work.count), found.each.cuts(work.count)
+        self._with_phases(work, found, closed, cuts)
         leaf = split < 0
-        closed[leaf & ~closed] = self._with_phases(work, found, np.flatnonzero(leaf & ~closed))
         closed[leaf & ~closed] = self._exactly(work, found, np.flatnonzero(leaf & ~closed))
         if closed.all():
             return work.take(slice(0, 0)), work.take(slice(0, 0))
-        marked = Work(np.arange(work.count), work.goal, work.lower, work.upper, work.added)
-        shrunk = self.evaluator.clipped(marked, found.each)
-        shrunk = shrunk.take(~closed[shrunk.node])
-        position = shrunk.node
-        shrunk = shrunk.at(work.node[position])
-        inner = split[position] >= 0
-        halves, failed = self._halved(shrunk.take(~inner))
-        return self._children(shrunk.take(inner), split[position][inner]).then(halves), failed
+        entry = np.flatnonzero(~closed)
+        open_work, split = work.take(entry), split[entry]
+        few = work.lower.shape[1] <= MOST_INPUTS
+        lower, upper, left = clip(open_work.lower, open_work.upper, cuts.take(entry), few)
+        shrunk: BoolArray = ((upper - lower) <= _SHRUNK * (open_work.upper - open_work.lower)) & (lower < upper)
+        inner = left & (split >= 0)
+        outer = left & (split < 0)
+        clipped = self.evaluator.learnt(work, found.enclosure, found.owner).take(entry).within(lower, upper)
+        halves, failed = self._halved(clipped.take(outer), np.asarray(shrunk[outer].any(axis=1)))
+        return self._children(clipped.take(inner), split[inner]).then(halves), failed
 
     def _children(self, work: Work, split: IntArray) -> Work:
         child = self.forest.case.size + 2 * split
-        return work.cut(self.forest.variable[split].astype(np.int64), self.forest.value[split], child, child + 1)
+        variable = self.forest.variable[split].astype(np.int64)
+        relu = variable < 0
+        below = work.take(relu)
+        phases = below.at(child[relu]).then(below.at(child[relu] + 1))
+        child, variable, value = child[~relu], variable[~relu], self.forest.value[split[~relu]]
+        return work.take(~relu).cut(variable, value, child, child + 1).then(phases)
 
-    def _halved(self, work: Work) -> tuple[Work, Work]:
-        """Split leaves that stay open, if that is still allowed; return the halves and what failed."""
+    def _halved(self, work: Work, shrunk: BoolArray) -> tuple[Work, Work]:
+        """Split leaves that stay open, if that is still allowed; return what is to be bounded, and what failed."""
         width = work.upper - work.lower
         self.effort.allowed -= work.count
         self.effort.own_splits += work.count
-        hopeless: BoolArray = ((width > 0.0).sum(axis=1) > _MOST_INPUTS) | (width == 0.0).all(axis=1)
+        hopeless: BoolArray = ((width > 0.0).sum(axis=1) > MOST_INPUTS) | (width == 0.0).all(axis=1)
         hopeless |= self.effort.allowed < 0
         axis, row = width.argmax(axis=1), np.arange(work.count)
         middle = 0.5 * work.lower[row, axis] + 0.5 * work.upper[row, axis]
-        halves = work.below().cut(axis, middle, work.node, work.node)
-        return halves, work.take(hopeless)
+        split = work.take(~shrunk)
+        halves = split.below().cut(axis[~shrunk], middle[~shrunk], split.node, split.node)
+        return halves.then(work.take(shrunk).below()), work.take(hopeless)
 
     def _bound(self, work: Work, split: IntArray) -> _Found:
         leaf = np.where(split < 0, self.leaves.find(work.node, work.goal), -1)
         hints = self.leaves.of(work.node, leaf)
         weighted, weights = self.leaves.weights(leaf)
-        enclosure, owner = self.evaluator.enclosure(work)
+        enclosure, owner = self.evaluator.enclosure(work, hints.phase)
         each = self.evaluator.each(enclosure, owner, work, hints)
         combined = None
         if weighted.size:
             combined = self.evaluator.combined(enclosure, owner, work, hints, weighted, weights)
         return _Found(enclosure, owner, hints, weighted, weights, each, combined)
 
-    def _with_phases(self, work: Work, found: _Found, entries: IntArray) -> BoolArray:
-        """Return which of some entries are closed by intervals in which the phases of their parts are fixed."""
-        closed = np.zeros(work.count, dtype=bool)
-        if found.hints.phase is None or not entries.size:
-            return closed[entries]
+    def _with_phases(self, work: Work, found: _Found, closed: BoolArray, cuts: Cuts) -> None:
+        """Bound open entries by intervals in which their parts' phases are fixed: note closed ones, lower the cuts."""
+        if found.hints.phase is None or work.keeps:  # then they are fixed already
+            return
+        entries = np.flatnonzero(~closed & found.hints.phase.any(axis=1))
+        if not entries.size:
+            return
         weights = np.zeros((work.count, found.weights.shape[1]))
         weights[found.weighted] = found.weights
+        named = np.zeros(work.count, dtype=bool)
+        named[found.weighted] = True
         chosen, hints = work.take(entries), found.hints.take(entries)
         regions = None if found.owner is None else found.owner[entries]
         for block, enclosure in self.evaluator.fixed(found.enclosure, regions, chosen, hints):
             part, clues, owner = chosen.take(block), hints.take(block), np.arange(block.size)
-            answer = self.evaluator.each(enclosure, owner, part, clues).closed(block.size)
-            named = np.flatnonzero(weights[entries[block]].any(axis=1))
-            if named.size:
-                rows = weights[entries[block]][named]
-                answer |= self.evaluator.combined(enclosure, owner, part, clues, named, rows).closed(block.size)
-            closed[entries[block]] = answer
-        self.effort.fixed += int(closed.sum())
-        return closed[entries]
+            each = self.evaluator.each(enclosure, owner, part, clues)
+            which = np.flatnonzero(named[entries[block]])
+            combined = None
+            if which.size:
+                rows = weights[entries[block[which]]]
+                combined = self.evaluator.combined(enclosure, owner, part, clues, which, rows)
+            answer = _Found(enclosure, owner, clues, which, weights, each, combined)
+            closed[entries[block]] = answer.closed(block.size)
+            cuts.replace(entries[block], each.cuts(block.size))
+        self.effort.fixed += int(closed[entries].sum())
 
     def _exactly(self, work: Work, found: _Found, entries: IntArray) -> BoolArray:
         """Return which of some entries are closed by a row that only rounding outward left open."""

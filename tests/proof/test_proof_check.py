@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from netopt.bounds.batch import bound_rows_over_boxes
+from netopt.bounds.boxes import BoxBounds
 from netopt.bounds.crown import crown_bounds
+from netopt.bounds.precision import DOUBLE
 from netopt.engines.branch_and_bound.phase_split import PhaseSplit
 from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.objective import SlackObjective
@@ -66,7 +67,9 @@ def bisected(network: Network, prop: Property) -> ProofLog:
     done = np.zeros((1, len(rows)), dtype=bool)
     while part.size:
         assert part.size < 5000, "the question is too hard for a test"
-        closed = ~done & (bound_rows_over_boxes(network, lower, upper, rows, None, offset) < 0.0)
+        owner, every = np.repeat(np.arange(part.size), len(rows)), np.tile(rows, (part.size, 1))
+        bound = BoxBounds(network, DOUBLE).over(lower, upper).functions(every, None, owner).bound
+        closed = ~done & (bound.reshape(done.shape) + offset < 0.0)
         which, disjunct = np.nonzero(closed)
         trail.close(part[which], disjunct)
         left = ~(done | closed).all(axis=1)
