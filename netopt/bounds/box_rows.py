@@ -54,7 +54,8 @@ def rounded_affines(network: Network, precision: Precision) -> dict[str, Rounded
     for node in network.affines:
         forward = DOUBLE.gamma(affine_terms(node) + 8)
         error = precision.gamma(node.size + 2 * len(network.nodes) + 16) + forward
-        maps = tuple(linear_map.astype(precision.dtype) for linear_map in node.maps)
+        with np.errstate(over="ignore", under="ignore"):  # infinite weights have infinite bounds
+            maps = tuple(linear_map.astype(precision.dtype) for linear_map in node.maps)
         result[node.name] = RoundedAffine(maps, precision.nearest(node.bias), error)
     return result
 

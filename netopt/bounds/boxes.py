@@ -79,6 +79,8 @@ class BoxBounds:
         known: Known | None = None,
         axes: IntArray | None = None,
         stopped: Callable[[], bool] = lambda: False,
+        *,
+        intermediate: bool = True,
     ) -> BoundedBoxes:
         """Bound every node over boxes (B, n).
 
@@ -87,9 +89,10 @@ class BoxBounds:
         known : bounds that hold over the boxes.
         axes : inputs of which `BoundedBoxes.loosened_by` is to tell; None for none.
         stopped : asked now and then; once it says yes, the layers left get interval bounds.
+        intermediate : whether hidden layers are bounded by CROWN; else all get interval bounds.
         """
         boxes = BoundedBoxes(self, lower, upper, np.empty(0, dtype=np.int64) if axes is None else axes)
-        boxes.sweep({} if known is None else known, stopped)
+        boxes.sweep({} if known is None else known, stopped if intermediate else lambda: True)
         return boxes
 
 

@@ -85,17 +85,6 @@ def as_inputs(network: Network, domain: Domain) -> Inputs:
     return BoxBatch(lower, upper) if type(domain) is Box else DomainInputs(lower, upper, domain)
 
 
-def as_box_batch(network: Network, lower: FloatArray, upper: FloatArray) -> BoxBatch:
-    """Return boxes (B, n) as a batch, checked against the network."""
-    if lower.ndim != 2 or lower.shape != upper.shape or lower.shape[1] != network.input_size:
-        raise InputError(
-            f"boxes of a network with {network.input_size} inputs need two arrays (boxes, {network.input_size});"
-            f" shapes {lower.shape} and {upper.shape} were given"
-        )
-    _check_ranges(lower, upper)
-    return BoxBatch(np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64))
-
-
 def _check_ranges(lower: FloatArray, upper: FloatArray) -> None:
     bad = np.argwhere(~(lower <= upper))
     if bad.size:

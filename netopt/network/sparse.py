@@ -49,7 +49,7 @@ class Sparse(LinearMap):
         return self.weight if rows is None else self.weight[rows]
 
     def astype(self, dtype: DTypeLike) -> Sparse:
-        return Sparse(self.weight.astype(dtype))
+        return Sparse(sparse.csr_array(self.weight.astype(dtype)))
 
     def scale_rows(self, factor: FloatArray) -> Sparse:
         return Sparse(sparse.csr_array(sparse.diags_array(factor) @ self.weight))

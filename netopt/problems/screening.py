@@ -7,16 +7,19 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from netopt.arrays import sparse
-from netopt.bounds.batch import bound_rows_over_boxes
+from netopt.bounds.boxes import BoxBounds
 from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.precision import DOUBLE, SINGLE
 from netopt.bounds.rows import bound_rows
+from netopt.engines.branch_and_bound.box_evaluation import over_norm
+from netopt.engines.objective import rows_of
 from netopt.network.network import Network
 from netopt.problems.goal import Goal
 from netopt.problems.run import Run
 from netopt.specification.box import Box
 
-#: Boxes screened in one call: bounds the memory of their stacked rows.
-BLOCK = 512
+#: Most boxes bounded at once, and bytes of their values of one layer.
+_BLOCK, _BYTES = 512, 2**22
 
 
 def bound_goals(network: Network, goals: Sequence[Goal], bounds: PreactivationBounds) -> None:
@@ -32,44 +35,31 @@ def bound_goals(network: Network, goals: Sequence[Goal], bounds: PreactivationBo
 
 
 def screen_boxes(network: Network, cases: Iterable[Sequence[Goal]], run: Run) -> None:
-    """Bound the goals of many box cases, `BLOCK` boxes a call: first with interval layers, the open ones with CROWN."""
-    for level in ("interval", "crown"):
-        boxes = [
-            [goal for goal in goals if not goal.closed]
-            for goals in cases
-            if any(not goal.closed for goal in goals) and type(goals[0].domain) is Box
-        ]
-        boxes.sort(key=_row_count)  # boxes of one block are padded to the same number of rows
-        for first in range(0, len(boxes), BLOCK):
+    """Bound the goals of many box cases, many at once: by interval layers, by CROWN, by CROWN in float64."""
+    open_cases = [goals for goals in cases if type(goals[0].domain) is Box]
+    widest = max(network.input_size, *(node.size for node in network.nodes))
+    block = int(np.clip(_BYTES // (8 * widest), 1, _BLOCK))
+    for precision, level in ((SINGLE, "interval"), (SINGLE, "crown"), (DOUBLE, "crown")):
+        open_cases = [left for goals in open_cases if (left := [goal for goal in goals if not goal.closed])]
+        bounds = BoxBounds(network, precision)
+        for first in range(0, len(open_cases), block):
             run.check()
-            _bound_block(network, boxes[first : first + BLOCK], level, run.deadline)
+            _bound_block(bounds, open_cases[first : first + block], level)
 
 
-def _bound_block(network: Network, boxes: list[list[Goal]], level: str, deadline: float | None) -> None:
-    rows = max(_row_count(goals) for goals in boxes)
-    outputs = np.zeros((len(boxes), rows, network.output_size))
-    offset = np.zeros((len(boxes), rows))
-    with_inputs = any(goal.objective.conjunction.input_matrix is not None for goals in boxes for goal in goals)
-    inputs = np.zeros((len(boxes), rows, network.input_size)) if with_inputs else None
-    for k, goals in enumerate(boxes):
-        count = _row_count(goals)
-        outputs[k, :count] = np.concatenate([-goal.objective.conjunction.output_matrix for goal in goals])
-        offset[k, :count] = np.concatenate([goal.objective.conjunction.bound for goal in goals])
-        part = _input_rows(goals, network.input_size)
-        if inputs is not None and part is not None:
-            inputs[k, :count] = part.toarray()
-    lower = np.stack([goals[0].domain.lower for goals in boxes])
-    upper = np.stack([goals[0].domain.upper for goals in boxes])
-    bound = bound_rows_over_boxes(network, lower, upper, outputs, inputs, offset, intermediate=level, deadline=deadline)
-    for goals, values in zip(boxes, bound, strict=True):
-        first = 0
-        for goal in goals:
-            goal.bounded(values[first : first + goal.objective.rows], level)
-            first += goal.objective.rows
-
-
-def _row_count(goals: Sequence[Goal]) -> int:
-    return sum(goal.objective.rows for goal in goals)
+def _bound_block(bounds: BoxBounds, cases: Sequence[Sequence[Goal]], level: str) -> None:
+    goals = [goal for some in cases for goal in some]
+    box = np.repeat(np.arange(len(cases)), [len(some) for some in cases])
+    rows = rows_of([goal.objective for goal in goals])
+    lower = np.stack([some[0].domain.lower for some in cases])
+    upper = np.stack([some[0].domain.upper for some in cases])
+    boxes = bounds.over(lower, upper, intermediate=level == "crown")
+    inputs = None if rows.input_matrix is None else rows.input_matrix.toarray()
+    found = boxes.functions(rows.output_matrix, inputs, box[rows.owner])
+    value = over_norm(found.bound, rows.offset, rows.norm)
+    smallest = np.minimum.reduceat(value, np.flatnonzero(np.diff(rows.owner, prepend=-1)))
+    for goal, upper_bound in zip(goals, smallest.tolist(), strict=True):
+        goal.covered(upper_bound, level)
 
 
 def _input_rows(goals: Sequence[Goal], input_size: int) -> sparse.csr_array | None:

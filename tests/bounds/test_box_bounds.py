@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from bound_cases import exact_preactivations, random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -162,3 +163,40 @@ def test_one_half_space_gives_the_exact_maximum() -> None:
     low, high, _ = clip(lower, upper, cuts)
     assert low[0].tolist() == [0.0, 0.0]
     assert high[0] == pytest.approx([1.0, 0.5], abs=1e-12)
+
+
+@PRECISIONS
+@given(
+    seed=st.integers(0, 1000),
+    weight_scale=st.sampled_from([1e-200, 1e-20, 1.0, 1e20, 1e200]),
+    input_scale=st.sampled_from([1e-200, 1.0, 1e100]),
+)
+def test_boxes_of_a_point_are_sound_at_any_scale(
+    precision: Precision, seed: int, weight_scale: float, input_scale: float
+) -> None:
+    network = random_network(seed, (2, 4, 3, 2), weight_scale)
+    points = np.random.default_rng(seed).normal(size=(3, 2)) * input_scale
+    rows = np.tile(np.concatenate([np.eye(2), -np.eye(2)]), (3, 1))
+    bound = BoxBounds(network, precision).over(points, points).functions(rows, None, np.repeat(np.arange(3), 4)).bound
+    for k, sides in enumerate(bound.reshape(3, 2, 2)):
+        for value, (above, below) in zip(
+            exact_preactivations(network, points[k])[network.output], sides.T, strict=True
+        ):
+            assert above == np.inf or value <= above
+            assert below == np.inf or -value <= below
+
+
+def test_thousands_of_narrow_boxes_have_narrow_bounds_and_intervals_are_looser() -> None:
+    network = random_network(0, (1, 128, 128, 128, 1))
+    edges = np.linspace(-1.0, 1.0, 2001)[:, None]
+    parent, rows, owner = BoxBounds(network, SINGLE), np.tile([[1.0], [-1.0]], (2000, 1)), np.repeat(np.arange(2000), 2)
+    bound = parent.over(edges[:-1], edges[1:]).functions(rows, None, owner).bound.reshape(-1, 2)
+    looser = parent.over(edges[:-1], edges[1:], intermediate=False).functions(rows, None, owner).bound.reshape(-1, 2)
+    values = network.forward(edges)[:, 0]
+    ends = np.maximum(values[:-1], values[1:]), np.maximum(-values[:-1], -values[1:])
+    for found in (bound, looser):
+        assert (found[:, 0] >= ends[0]).all()
+        assert (found[:, 1] >= ends[1]).all()
+    assert (bound.sum(axis=1) < 0.1).all()
+    assert (looser >= bound - 1e-4).all()
+    assert looser.sum() > bound.sum()

@@ -107,13 +107,13 @@ class Evaluator:
             slope[member, place] = found.slope / norm[:, None]
             reach = np.maximum(np.abs(parts.low), np.abs(parts.high))[member]
             size = np.einsum("pn,pn->p", np.abs(found.slope), reach)
-            level[member, place] = _over_norm(found.constant, offset, norm, size)
-            bound[member, place] = _over_norm(found.bound, offset, norm, 0.0)
+            level[member, place] = over_norm(found.constant, offset, norm, size)
+            bound[member, place] = over_norm(found.bound, offset, norm)
             rounding[member, place] = found.rounding / norm
         return slope, level, bound, rounding
 
 
-def _over_norm(value: FloatArray, offset: FloatArray, norm: FloatArray, size: FloatArray | float) -> FloatArray:
+def over_norm(value: FloatArray, offset: FloatArray, norm: FloatArray, size: FloatArray | float = 0.0) -> FloatArray:
     """Return ``(value + offset) / norm`` rounded up, with room for slopes of which the products have a size."""
     total = value + offset
     total = total + 4.0 * UNIT_ROUNDOFF * (np.abs(total) + np.abs(offset) + size)
