@@ -129,8 +129,7 @@ class Follower:
             return work.take(slice(0, 0)), work.take(slice(0, 0))
         entry = np.flatnonzero(~closed)
         open_work, split = work.take(entry), split[entry]
-        few = work.lower.shape[1] <= MOST_INPUTS
-        lower, upper, left = clip(open_work.lower, open_work.upper, cuts.take(entry), few)
+        lower, upper, left = clip(open_work.lower, open_work.upper, cuts.take(entry))
         shrunk: BoolArray = ((upper - lower) <= _SHRUNK * (open_work.upper - open_work.lower)) & (lower < upper)
         inner = left & (split >= 0)
         outer = left & (split < 0)

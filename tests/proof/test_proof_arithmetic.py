@@ -148,14 +148,13 @@ def test_raised_sums_are_upper_bounds(values: list[float]) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize("together", [False, True])
-def test_clipping_keeps_every_point_of_the_half_spaces(rows: int, together: bool) -> None:
+def test_clipping_keeps_every_point_of_the_half_spaces(rows: int) -> None:
     generator = np.random.default_rng(4)
     lower, upper = -generator.random((200, 3)), generator.random((200, 3))
     slope = generator.normal(size=(200, rows, 3)) * generator.integers(0, 2, size=(200, rows, 3))
     level = generator.normal(size=(200, rows)) * 0.5
     level[::7, 0] = np.inf  # says nothing
-    low, high, left = clip(lower, upper, Cuts(slope, level), together)
+    low, high, left = clip(lower, upper, Cuts(slope, level))
     points = generator.uniform(lower, upper, size=(300, 200, 3))
     inside = (np.einsum("skn,krn->skr", points, slope) + level >= 0.0).all(axis=2)
     within = ((points >= low - 1e-12) & (points <= high + 1e-12)).all(axis=2) & left
@@ -163,19 +162,6 @@ def test_clipping_keeps_every_point_of_the_half_spaces(rows: int, together: bool
     assert within[inside].all()
     assert not left.all()
     assert (high - low)[left].sum() < 0.95 * (upper - lower)[left].sum()
-
-
-def test_functions_clip_more_together_than_one_by_one() -> None:
-    lower, upper = np.zeros((1, 2)), np.ones((1, 2))
-    wedge = Cuts(np.array([[[1.0, -1.0], [1.0, 1.0]]]), np.array([[0.0, -1.0]]))  # x >= y and x + y >= 1: x >= 0.5
-    low, high, left = clip(lower, upper, wedge, True)
-    assert left.all()
-    assert low[0] == pytest.approx([0.5, 0.0])
-    assert high[0] == pytest.approx([1.0, 1.0])
-    assert clip(lower, upper, wedge, False)[0].tolist() == [[0.0, 0.0]]
-    apart = Cuts(np.array([[[2.0, -1.0], [-1.0, 2.0], [-1.0, -1.0]]]), np.array([[-0.5, -0.5, 0.8]]))
-    assert clip(lower, upper, apart, False)[2].all()
-    assert not clip(lower, upper, apart, True)[2].any()
 
 
 @pytest.mark.parametrize(
