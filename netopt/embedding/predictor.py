@@ -53,8 +53,8 @@ def add_predictor_constr(
     formulation : a name (`formulations.registry.FORMULATIONS`, e.g. ``"partition:4"``) or a `Formulation`.
     input_bounds : pair (lower, upper) in the user's units, each a number, (n,) or (rows, n), or a `Box`. Intersected
         with the variables' own bounds, and enforced by rows where tighter than these.
-    bounds : level of the pre-activation bounds, ``"interval"``, ``"crown"``, ``"alpha-crown"``, ``"lp"`` or ``"milp"``; or bounds computed
-        before, which must hold over every x the model allows.
+    bounds : level of the pre-activation bounds, ``"interval"``, ``"crown"``, ``"alpha-crown"``, ``"lp"`` or ``"milp"``;
+        or bounds computed before, which must hold over every x the model allows.
     input_scaling : the network sees ``(x - offset) / factor``; a pair (offset, factor) or a fitted scikit-learn scaler.
     output_scaling : ``y = offset + factor * network output``; likewise.
     trust_region : a `DataBox` or `DataHull` (in the user's units) that x must lie in.
