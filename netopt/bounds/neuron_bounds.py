@@ -73,7 +73,7 @@ def bound_neurons(
     neurons = np.flatnonzero((lower < 0.0) & (upper > 0.0))
     for first in range(0, neurons.size, _NEURONS):
         some = neurons[first : first + _NEURONS]
-        high = _upper(_problem(network, domain, state, relu, some, condition), steps, 0.0, stopped)
+        high = _upper(search_of_neurons(network, domain, state, relu, some, condition), steps, 0.0, stopped)
         lower[some] = np.maximum(lower[some], -high[some.size :])
         upper[some] = np.minimum(upper[some], high[: some.size])
     return lower, upper
@@ -108,8 +108,13 @@ def _upper(search: PhaseBounds, steps: int, enough: float, stopped: Callable[[],
     return upper
 
 
-def _problem(
-    network: Network, domain: Domain, state: Propagation, relu: Relu, neurons: IntArray, condition: Condition | None
+def search_of_neurons(
+    network: Network,
+    domain: Domain,
+    state: Propagation,
+    relu: Relu,
+    neurons: IntArray,
+    condition: Condition | None = None,
 ) -> PhaseBounds:
     """Return the search for bounds of the neurons themselves, then of their negatives."""
     both = np.concatenate([np.eye(neurons.size), -np.eye(neurons.size)])

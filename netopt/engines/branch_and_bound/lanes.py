@@ -14,6 +14,7 @@ from netopt.arrays import BoolArray, FloatArray
 from netopt.engines.branch_and_bound.schedule import Rule, schedule
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 from netopt.engines.branch_and_bound.team import Team
+from netopt.engines.branch_and_bound.tightening import Tightening
 
 #: Seconds of a turn, twice as many after a turn in which nothing was bounded: a step of a large network takes long.
 _TURN = 1.0
@@ -23,13 +24,21 @@ _ALONE = 0.5
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """One search and the time it had; `search` is None before its first turn and after it was given up."""
+    """One search and the time it had; `search` is None before its first turn and after it was given up.
+
+    `recent` is what of `spent` the search itself has had, `before` what others bounded before it took over; `growing`
+    is whether it had more open parts after its last turn than before.
+    """
 
     rule: Rule
+    tightening: Tightening | None = None
     search: Search[Any] | None = None
     spent: float = 0.0
+    recent: float = 0.0
     turn: float = _TURN
     bounded: int = 0
+    before: int = 0
+    growing: bool = False
     ended: bool = False
 
     @property
@@ -69,7 +78,7 @@ class Lanes:
         self._memory, self._team, self._told = memory, team, told
         self._watch = watch
         self._inside = _Inside(watch, self)
-        self._lanes = [_Lane(rule) for rule in schedule(problem)]
+        self._lanes = [_Lane(rule, Tightening(problem) if rule.tightens else None) for rule in schedule(problem)]
 
     @property
     def open(self) -> BoolArray:
@@ -96,21 +105,39 @@ class Lanes:
                 return
             lane = min((lane for lane in self._lanes if not lane.ended), key=lambda lane: lane.due)
             end = now + lane.turn if deadline is None else min(deadline, now + lane.turn)
-            self._turn(lane, end, None if last is None else last - self.bounded)
+            if not self._tighten(lane, now, deadline):
+                self._turn(lane, end, None if last is None else last - self.bounded)
             self._told()
+
+    def _tighten(self, lane: _Lane, now: float, deadline: float | None) -> bool:
+        """Give a search that does not get on tighter bounds to begin anew with; return whether it was time for that."""
+        tightening = lane.tightening
+        if tightening is None:
+            return False
+        seconds = tightening.seconds(lane.spent - tightening.spent, lane.recent, lane.growing)
+        if seconds == 0.0:
+            return False
+        end = now + seconds if deadline is None else min(deadline, now + seconds)
+        tightening.advance(end, self._watch.stopped)
+        lane.search, lane.before, lane.recent = None, lane.bounded, 0.0
+        lane.spent += time.monotonic() - now
+        return True
 
     def _turn(self, lane: _Lane, deadline: float, most: int | None) -> None:
         begun = time.monotonic()
         if lane.search is None:
-            lane.search = lane.rule.make(self.problem, self._inside)
+            tightening = lane.tightening
+            lane.search = lane.rule.make(self.problem if tightening is None else tightening.problem, self._inside)
         search = lane.search
+        count = search.open.count
         _drop_closed(search, self._inside.enough())
         if self._team is not None and lane.spent > _ALONE and search.open.count > 1 and self._team.ready():
             self._team.round(search, lane.rule.make, deadline, most)
         else:
             search.advance(deadline, most)
-        lane.turn = 2.0 * lane.turn if search.bounded == lane.bounded else _TURN
-        lane.bounded = search.bounded
+        bounded = lane.before + search.bounded
+        lane.turn = 2.0 * lane.turn if bounded == lane.bounded else _TURN
+        lane.bounded, lane.growing = bounded, search.open.count > count
         better = search.upper < self.upper
         self.upper = np.minimum(self.upper, search.upper)
         for k in np.flatnonzero(better):
@@ -120,6 +147,7 @@ class Lanes:
             self.out_of_memory |= heavy and not search.finished
             lane.ended, lane.search = True, None
         lane.spent += time.monotonic() - begun
+        lane.recent += time.monotonic() - begun
 
 
 @dataclass(frozen=True, slots=True)

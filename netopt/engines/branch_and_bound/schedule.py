@@ -27,12 +27,14 @@ class Rule:
     make : starts the search.
     first : seconds it gets before the next one of the schedule begins.
     share : of the time after that.
+    tightens : whether bounds of neurons are tightened for it where it does not get on.
     """
 
     name: str
     make: Callable[[Problem, Watch], Search[Any]]
     first: float
     share: float
+    tightens: bool = False
 
 
 def schedule(problem: Problem) -> list[Rule]:
@@ -43,7 +45,7 @@ def schedule(problem: Problem) -> list[Rule]:
     if few and type(domain) in (Box, Polytope):
         rules.append(Rule("input splitting", box_split, first=10.0, share=0.8))
     if isinstance(domain, Box | L1Ball) and problem.network.relus:
-        rules.append(Rule("ReLU splitting", phase_split, first=1.0, share=0.2 if rules else 1.0))
+        rules.append(Rule("ReLU splitting", phase_split, first=1.0, share=0.2 if rules else 1.0, tightens=True))
     return rules
 
 
