@@ -151,7 +151,9 @@ class Follower:
         width = work.upper - work.lower
         self.effort.allowed -= work.count
         self.effort.own_splits += work.count
-        hopeless: BoolArray = ((width > 0.0).sum(axis=1) > MOST_INPUTS) | (width == 0.0).all(axis=1)
+        many = (width > 0.0).sum(axis=1) > MOST_INPUTS
+        shrunk = shrunk | (many & (work.added == 0))
+        hopeless: BoolArray = (many & ~shrunk) | (width == 0.0).all(axis=1)
         hopeless |= self.effort.allowed < 0
         axis, row = width.argmax(axis=1), np.arange(work.count)
         middle = 0.5 * work.lower[row, axis] + 0.5 * work.upper[row, axis]
