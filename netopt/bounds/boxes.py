@@ -97,14 +97,19 @@ class BoxBounds:
 
 
 class BoundedBoxes:
-    """The bounds of every node over a batch of boxes."""
+    """The bounds of every node over a batch of boxes.
+
+    Attributes
+    ----------
+    state : these bounds.
+    """
 
     def __init__(self, parent: BoxBounds, lower: FloatArray, upper: FloatArray, axes: IntArray) -> None:
         self._parent, self._axes = parent, axes
-        self._state = Propagation(parent.network, BoxBatch(lower, upper))
+        self.state = Propagation(parent.network, BoxBatch(lower, upper))
         self._middle, self._radius = middle_and_radius(lower, upper)
         kind = BoxBackward if parent.seen is None else SparseBoxBackward
-        self._backward = kind(self._state, parent.affines, parent.precision)
+        self._backward = kind(self.state, parent.affines, parent.precision)
         self._slopes: dict[str, Floats] = {}
         self._widest = max(parent.network.input_size, *(node.size for node in parent.network.nodes))
 
@@ -119,19 +124,19 @@ class BoundedBoxes:
         for node in self._parent.network.nodes:
             if isinstance(node, Relu):
                 self._backward.relax(node)
-                self._state.relu(node)
+                self.state.relu(node)
                 continue
-            self._state.affine(node)
+            self.state.affine(node)
             readers = self._parent.readers.get(node.name, ())
             for reader in readers:
                 if reader in known:
-                    self._state.tighten(node.name, *known[reader])
+                    self.state.tighten(node.name, *known[reader])
             if readers:
                 self._tighten(node, stopped)
 
     def bounds_of(self, relu: Relu) -> tuple[FloatArray, FloatArray]:
         """Return the bounds of a Relu's pre-activation, (B, size) each."""
-        return self._state.lower[relu.input], self._state.upper[relu.input]
+        return self.state.lower[relu.input], self.state.upper[relu.input]
 
     def functions(self, outputs: FloatArray, inputs: FloatArray | None, owner: IntArray) -> BoxFunctions:
         """Return functions above rows over outputs (p, m) and inputs (p, n), row i over box ``owner[i]``, ascending."""
@@ -182,7 +187,7 @@ class BoundedBoxes:
         slope, constant, error = self._backward.run(rows)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             size = np.abs(slope)
-            rounding = 8.0 * gamma(size.shape[1] + 8) * np.einsum("pn,pn->p", size, self._state.reach(INPUT)[owner])
+            rounding = 8.0 * gamma(size.shape[1] + 8) * np.einsum("pn,pn->p", size, self.state.reach(INPUT)[owner])
             constant = constant + error + rounding + 4.0 * UNIT_ROUNDOFF * (np.abs(constant) + error)
             bound = constant + np.einsum("pn,pn->p", slope, self._middle[owner])
             bound += np.einsum("pn,pn->p", size, self._radius[owner])
@@ -191,7 +196,7 @@ class BoundedBoxes:
 
     def _tighten(self, node: Affine, stopped: Callable[[], bool]) -> None:
         """Bound the neurons of an Affine that may take either sign, backward from each."""
-        lower, upper = self._state.lower[node.name], self._state.upper[node.name]
+        lower, upper = self.state.lower[node.name], self.state.upper[node.name]
         members, neurons = np.nonzero((lower < 0.0) & (upper > 0.0))
         slopes = np.zeros((*lower.shape, self._axes.size), dtype=np.float32)
         step = self._block(node.name) // 2

@@ -19,18 +19,19 @@ from dataclasses import replace
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
-from netopt.bounds.backward import Backward, Rows
-from netopt.bounds.crown import crown_sweep
+from netopt.bounds.boxes import BoundedBoxes, BoxBounds
 from netopt.bounds.dual_simplex import Programs, solve
-from netopt.bounds.inputs import BoxBatch
 from netopt.bounds.objectives import Objectives
 from netopt.bounds.part_state import ObjectivesOfParts, PartState, columns_of
+from netopt.bounds.precision import DOUBLE, SINGLE
 from netopt.bounds.rounding import UNIT_ROUNDOFF
 from netopt.bounds.triangle import TriangleBounds, triangle_bounds
+from netopt.engines.branch_and_bound.box_evaluation import over_norm
 from netopt.engines.branch_and_bound.region_parts import RegionParts, outward
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 from netopt.engines.objective import rows_of
 from netopt.network.network import INPUT
+from netopt.network.single import single_precision
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 from netopt.specification.polytope import Polytope
@@ -44,6 +45,8 @@ _NARROWEST = 1e-7
 _ARRAY_BYTES, _MOST_PARTS = 2**20, 128
 #: Bytes of open parts from which on the last ones go first, so that they do not become many more.
 _OPEN_BYTES = 2**28
+#: Inputs beyond this are bounded in float64.
+_LARGEST = 1e30
 #: Weight of an input's relative width in the choice of the input to halve.
 _WIDTH_WEIGHT = 1e-3
 
@@ -68,10 +71,13 @@ class Regions(Search[RegionParts]):
         self._domain_rows = _rows_of(domain)
         self._width = domain.upper - domain.lower
         widest = max(network.input_size, *(node.size for node in network.nodes))
+        fits = single_precision(network) is not None and np.abs([domain.lower, domain.upper]).max() < _LARGEST
+        self.bounds = BoxBounds(network, SINGLE if fits else DOUBLE)
         self._batch = int(np.clip(_ARRAY_BYTES // (8 * widest), 1, _MOST_PARTS))
 
     def advance(self, deadline: float | None, most: int | None = None) -> None:
-        while not (self.finished or self.watch.stopped() or (most is not None and self.bounded >= most)):
+        last = np.inf if most is None else self.bounded + most
+        while not (self.finished or self.watch.stopped() or self.bounded >= last):
             if deadline is not None and time.monotonic() >= deadline:
                 return
             self._round()
@@ -153,9 +159,8 @@ class _Bounded:
             name: (parts.known_lower[:, c].astype(np.float64), parts.known_upper[:, c].astype(np.float64))
             for name, c in search._columns.items()
         }
-        inputs = BoxBatch(parts.low, parts.high)
-        backward, _ = crown_sweep(problem.network, inputs, known=known, bound_output=False)
-        state = backward.state
+        boxes = search.bounds.over(parts.low, parts.high, known)
+        state = boxes.state
         lower = np.concatenate([np.empty((k.size, 0)), *(state.lower[r.input] for r in problem.network.relus)], axis=1)
         upper = np.concatenate([np.empty((k.size, 0)), *(state.upper[r.input] for r in problem.network.relus)], axis=1)
         empty = (lower > upper).any(axis=1)
@@ -163,7 +168,7 @@ class _Bounded:
         low, high = outward(lower, upper)
         self.parts = replace(parts, known_lower=low, known_upper=high)
         objectives = _of_parts(search._objectives, parts.objective, problem.network.input_size)
-        self._slope, self._level, bound = _functions(backward, objectives)
+        self._slope, self._level, bound = _functions(boxes, objectives)
         self.upper = np.where(empty, -np.inf, np.minimum(parts.bound, bound.min(axis=1)))
         self.points = np.where(self._best(bound) >= 0.0, parts.high, parts.low)
         self.looseness = np.zeros(lower.shape)
@@ -215,26 +220,18 @@ class _Bounded:
         return replace(parts, low=np.where(crossed, parts.low, low), high=np.where(crossed, parts.high, high))
 
 
-def _functions(backward: Backward, objectives: ObjectivesOfParts) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _functions(boxes: BoundedBoxes, objectives: ObjectivesOfParts) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return slopes (k, r, n), levels (k, r) and bounds (k, r) of linear functions above the normalised slacks."""
     count, rows, n = objectives.input.shape
     owner = np.repeat(np.arange(count), rows)
-    norm = objectives.norm[:, :, None]
-    start = {
-        backward.state.network.output: (objectives.output / norm).reshape(owner.size, -1),
-        INPUT: (objectives.input / norm).reshape(owner.size, n),
-    }
-    above = backward.run(Rows(start, np.zeros(owner.size), np.zeros(owner.size), owner))
-    # Dividing by the norm errs by a rounding of each coefficient.
-    state = backward.state
-    size = np.matmul(np.abs(objectives.output / norm), state.reach(state.network.output)[:, :, None])[:, :, 0]
-    size += np.matmul(np.abs(objectives.input / norm), state.reach(INPUT)[:, :, None])[:, :, 0]
-    offset = objectives.offset / objectives.norm
-    error = 4.0 * UNIT_ROUNDOFF * (size + np.abs(offset))
-    value = np.stack([above.constant, above.bound]).reshape(2, count, rows)
-    with np.errstate(over="ignore", invalid="ignore"):
-        level, bound = value + offset + error + 4.0 * UNIT_ROUNDOFF * np.abs(value)
-    return above.coefficients.reshape(count, rows, n), level, bound
+    found = boxes.functions(objectives.output.reshape(owner.size, -1), objectives.input.reshape(owner.size, n), owner)
+    norm, offset = objectives.norm.ravel(), objectives.offset.ravel()
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        slope = found.slope / norm[:, None]
+        size = np.einsum("pn,pn->p", np.abs(found.slope), boxes.state.reach(INPUT)[owner])
+    level = over_norm(found.constant, offset, norm, size)
+    bound = over_norm(found.bound, offset, norm)
+    return slope.reshape(count, rows, n), level.reshape(count, rows), bound.reshape(count, rows)
 
 
 def _of_parts(objectives: Objectives, objective: IntArray, inputs: int) -> ObjectivesOfParts:
