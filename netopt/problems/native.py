@@ -28,6 +28,8 @@ NEGATIVE = float(np.nextafter(0.0, -1.0))
 _FIRST_SHARE, _FIRST_SECONDS = 0.15, 3.0
 #: Seconds that a case gets in the first round, twice as many in every further one.
 _FIRST_TURN = 5.0
+#: Share of the time left for networks with more unstable neurons than this: a MILP solver has next to no chance there.
+_NEARLY_ALL, _MANY_UNSTABLE = 0.97, 200
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +57,10 @@ class NativeProofs:
 
     def main_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
         """Go on for most of the time; return the number of parts bounded so far."""
-        return self._advance(cases, time.monotonic() + self.run.share(*self.settings.native_share))
+        share, most = self.settings.native_share
+        if cases and self.bounds.tight(cases[0][0]).unstable_count > _MANY_UNSTABLE:
+            share = max(share, _NEARLY_ALL)
+        return self._advance(cases, time.monotonic() + self.run.share(share, most))
 
     def _advance(self, cases: Sequence[Sequence[Goal]], end: float) -> int:
         """Go round the cases in turns that grow until the time is `end`; what one leaves over is for the others."""

@@ -24,7 +24,9 @@ from netopt.specification.domain import Domain
 #: Parts for each neuron in the first pass, how many times more in every further one, and the number of passes.
 _PARTS, _GROWTH, _PASSES = 32, 4, 6
 #: Seconds of tightening for each second of splitting, and seconds beyond.
-_RATIO, _AHEAD = 4.0, 2.0
+_RATIO, _AHEAD = 2.0, 4.0
+#: How many times the seconds of the last pass there have to be for another: it takes more parts, or was cut short.
+_LONGER = 2.5
 #: Seconds of splitting that show whether it gets on.
 _TRIAL = 1.0
 
@@ -98,6 +100,7 @@ class Tightening:
     problem: Problem
     spent: float = 0.0
     passes: int = 0
+    _last: float = 0.0
 
     def seconds(self, split: float, recent: float, growing: bool) -> float:
         """Return the seconds that a pass may take now; 0 when it is not time for one.
@@ -110,7 +113,8 @@ class Tightening:
         worthwhile = self.problem.trail.silent and self.passes <= _PASSES and len(self.problem.network.relus) > 1
         if not (worthwhile and growing and recent >= _TRIAL):
             return 0.0
-        return max(0.0, _RATIO * split + _AHEAD - self.spent)
+        seconds = _RATIO * split + _AHEAD - self.spent
+        return seconds if seconds > _LONGER * self._last else 0.0
 
     def advance(self, deadline: float, stopped: Callable[[], bool]) -> None:
         """Make one pass, until a value of `time.monotonic` at most; one that is cut short is made again."""
@@ -127,4 +131,5 @@ class Tightening:
             bounds = split_neurons(network, domain, problem.bounds, parts, deadline=deadline, stopped=stopped)
         self.problem = replace(problem, bounds=bounds)
         self.passes += not over()
-        self.spent += time.monotonic() - begun
+        self._last = time.monotonic() - begun
+        self.spent += self._last
