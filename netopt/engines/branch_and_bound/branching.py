@@ -16,7 +16,7 @@ from netopt.bounds.parts import Parts
 from netopt.bounds.phases import PhaseBounds
 
 #: Neurons tried a part.
-TRIED = 16
+TRIED = 24
 #: No neuron.
 NONE = -1
 
