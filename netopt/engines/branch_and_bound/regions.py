@@ -128,15 +128,24 @@ class Regions(Search[RegionParts]):
         """Fix a ReLU of each part with few unstable ones, halve the boxes of the others."""
         looseness = bounded.looseness[left]
         unstable = bounded.unstable[left]
-        parts = bounded.clipped(parts, left)
+        parts = self._clipped(parts, bounded, left)
         narrow = (parts.high - parts.low <= _NARROWEST * self._width).all(axis=1)
         few = (unstable <= np.where(narrow, _MOST_NARROW, MOST_UNSTABLE)) & (unstable > 0)
         # What neither way makes smaller is given up with the bound it has.
         lost = ~few & (narrow | (unstable == 0))
         np.maximum.at(self.closed_upper, parts.objective[lost], parts.bound[lost])
         halve = ~few & ~lost
+        if not few.any():
+            return parts.take(halve).halved(bounded.axis(parts.take(halve), left[halve]), self.trail)
         fixed = parts.take(few).with_phases(looseness[few].argmax(axis=1), self.trail)
         return parts.take(halve).halved(bounded.axis(parts.take(halve), left[halve]), self.trail).then(fixed)
+
+    def _clipped(self, parts: RegionParts, bounded: _Bounded, left: IntArray) -> RegionParts:
+        """Return what clipping leaves of parts; the objective is at most enough in what is cut off."""
+        cut = bounded.clipped(parts, left)
+        shrunk = ((cut.low > parts.low) | (cut.high < parts.high)).any(axis=1)
+        np.maximum.at(self.closed_upper, parts.objective[shrunk], bounded.enough[left[shrunk]])
+        return cut
 
 
 class _Bounded:
@@ -144,6 +153,7 @@ class _Bounded:
 
     Attributes
     ----------
+    enough : (k,) what closes them.
     upper : (k,) of each part's objective.
     points : (k, n) members of the domain where it may be largest.
     unstable : (k,) number of unstable neurons.
@@ -153,7 +163,7 @@ class _Bounded:
     """
 
     def __init__(self, search: Regions, parts: RegionParts, enough: FloatArray) -> None:
-        self._search, self._enough = search, enough
+        self._search, self.enough = search, enough
         problem, k = search.problem, np.arange(parts.count)
         known = {
             name: (parts.known_lower[:, c].astype(np.float64), parts.known_upper[:, c].astype(np.float64))
@@ -206,8 +216,8 @@ class _Bounded:
         count, n = parts.low.shape
         # A slack above norm * enough: - slope x <= level - norm * enough.
         rows = np.concatenate([-self._slope[which], np.broadcast_to(matrix, (count, *matrix.shape))], axis=1)
-        level = self._level[which] - self._enough[which][:, None]
-        level += 4.0 * UNIT_ROUNDOFF * (np.abs(level) + np.abs(self._enough[which][:, None]))
+        level = self._level[which] - self.enough[which][:, None]
+        level += 4.0 * UNIT_ROUNDOFF * (np.abs(level) + np.abs(self.enough[which][:, None]))
         sides = np.concatenate([level, np.broadcast_to(side, (count, side.size))], axis=1)
         usable = np.isfinite(rows).all(axis=2) & np.isfinite(sides)
         rows, sides = np.where(usable[:, :, None], rows, 0.0), np.where(usable, sides, 0.0)
