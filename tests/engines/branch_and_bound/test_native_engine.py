@@ -147,12 +147,18 @@ def test_a_network_without_relus_needs_no_split() -> None:
     assert answer.dual_bound == pytest.approx(3.5, rel=1e-4)
 
 
+class _RoundByRound(IntervalSearch):
+    """Ends every turn after one round."""
+
+    def advance(self, deadline: float | None, most: int | None = None) -> None:
+        super().advance(deadline, 1)
+
+
 def test_a_search_whose_parts_take_too_much_memory_is_given_up_and_its_bound_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rule = Rule("intervals", IntervalSearch, first=0.0, share=1.0)
+    rule = Rule("intervals", _RoundByRound, first=0.0, share=1.0)
     monkeypatch.setattr(lanes_module, "schedule", lambda _: [rule])
-    monkeypatch.setattr(lanes_module, "_TURN", 0.02)
     lanes = Lanes(interval_problem(), Aim(0.25 + 1e-9), memory=20_000)
     lanes.advance(None)
     assert lanes.finished
