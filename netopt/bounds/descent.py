@@ -22,6 +22,7 @@ import numpy as np
 
 from netopt.arrays import BoolArray, IntArray
 from netopt.bounds.condensed import Condensed
+from netopt.bounds.descent_start import Start
 from netopt.bounds.parts import Parts, SingleArray
 from netopt.bounds.relaxation import Relaxation
 from netopt.bounds.steps import adam, length, towards_smallest
@@ -81,42 +82,6 @@ class Ground:
             return slope @ self.middle + np.abs(slope) @ self.radius, self.middle + np.copysign(self.radius, slope)
         points = self.domain.maximizer(slope.astype(np.float64)).astype(_SINGLE)
         return np.einsum("pn,pn->p", slope, points), points
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Start:
-    """Rows as a descent begins.
-
-    Attributes
-    ----------
-    fixed : name of a node (or `INPUT`) -> coefficients (p, size).
-    constant, target : (p,); a row is done once its bound is at most the target.
-    output_rows, input_rows, offset : (p, width, m), (p, width, n) or None, (p, width): the rows with weights theta.
-    simplex : whether the weights of a row sum to one.
-    scale : (p,) the size of weights off the simplex.
-    """
-
-    fixed: Mapping[str, SingleArray]
-    constant: SingleArray
-    target: SingleArray
-    output_rows: SingleArray
-    input_rows: SingleArray | None
-    offset: SingleArray
-    simplex: bool
-    scale: SingleArray
-
-    def take(self, which: BoolArray) -> Start:
-        """Return some of the rows."""
-        return Start(
-            {name: value[which] for name, value in self.fixed.items()},
-            self.constant[which],
-            self.target[which],
-            self.output_rows[which],
-            None if self.input_rows is None else self.input_rows[which],
-            self.offset[which],
-            self.simplex,
-            self.scale[which],
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netopt.bounds.condensed import Condensed
-from netopt.bounds.descent import DONE, Descent, Ground, Start
+from netopt.bounds.descent import DONE, Descent, Ground
+from netopt.bounds.descent_start import Start
 from netopt.bounds.parts import Parts, SingleArray
 from netopt.bounds.relaxation import Relaxation
 from netopt.bounds.steps import length

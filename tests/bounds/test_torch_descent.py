@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.condensed import Condensed
-from netopt.bounds.descent import Descent, Ground, Start
+from netopt.bounds.descent import Descent, Ground
+from netopt.bounds.descent_start import Start
 from netopt.bounds.inputs import as_inputs
 from netopt.bounds.objectives import Objectives
 from netopt.bounds.parts import Parts
