@@ -52,12 +52,12 @@ def alpha_crown_bounds(
     >>> from netopt.bounds.crown import crown_bounds
     >>> from netopt.network.build import from_weights
     >>> from netopt.specification.box import Box
-    >>> network = from_weights([[[1.0]], [[-1.0]], [[1.0]]], [[0.5], [0.25], [0.0]])  # 0.25 - max(0, x + 0.5) inside
+    >>> network = from_weights([[[1.0], [1.0]], [[0.25, -1.0]], [[1.0]]], [[1.0, 0.5], [0.0], [0.0]])
     >>> box = Box(np.array([-1.0]), np.array([1.0]))
     >>> crown = crown_bounds(network, box)
     >>> alpha = alpha_crown_bounds(network, box, crown)
-    >>> crown.upper["layer2.relu"].round(3).tolist(), alpha.upper["layer2.relu"].round(3).tolist()
-    ([0.75], [0.25])
+    >>> crown.upper["layer2.relu"].round(2).tolist(), alpha.upper["layer2.relu"].round(2).tolist()
+    ([0.5], [0.13])
     """
     bounds.require(network)
     pairs = bounds.pairs

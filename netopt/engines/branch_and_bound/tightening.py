@@ -61,12 +61,13 @@ def split_neurons(
     >>> from netopt.engines.branch_and_bound.tightening import split_neurons
     >>> from netopt.network.build import from_weights
     >>> from netopt.specification.box import Box
-    >>> network = from_weights([[[1.0], [-1.0]], [[1.0, 1.0]], [[1.0]]], [[0.0, 0.0], [-0.75], [0.0]])  # |x| - 0.75
-    >>> box = Box(np.array([-1.0]), np.array([0.5]))
+    >>> weights = [[[1.0], [-1.0], [1.0]], [[1.0, 1.0, -1.0]], [[1.0]]]
+    >>> network = from_weights(weights, [[0.0, 0.0, 0.5], [0.0], [0.0]])  # |x| - max(0, x + 0.5) inside
+    >>> box = Box(np.array([-1.0]), np.array([1.0]))
     >>> crown = crown_bounds(network, box)
     >>> split = split_neurons(network, box, crown, 10)
     >>> crown.lower["layer2.relu"].round(2).tolist(), split.lower["layer2.relu"].round(2).tolist()
-    ([-1.75], [-0.75])
+    ([-1.5], [-0.5])
     """
     bounds.require(network)
     pairs = bounds.pairs
