@@ -39,6 +39,7 @@ def maximize(
     threads: options.Threads = 1,
     memory_limit: options.MemoryLimit = None,
     seed: options.Seed = 0,
+    device: options.Device = "cpu",
     as_json: options.AsJson = False,
     results_file: options.ResultsFile = None,
     quiet: options.Quiet = False,
@@ -67,6 +68,7 @@ def maximize(
             time_limit=left(time_limit, begun),
             threads=threads,
             seed=seed,
+            device=device,
             memory_limit=memory_limit,
             progress=progress,
         )

@@ -81,6 +81,10 @@ def _limit_matrix_threads(count: int) -> int:
     return count
 
 
+Device = Annotated[
+    str,
+    Option("--device", metavar="cpu|cuda", help="Where ReLU splitting looks for bounds; cuda needs torch and a GPU."),
+]
 Threads = Annotated[
     int,
     Option(

@@ -47,6 +47,7 @@ def verify(
     threads: options.Threads = 1,
     memory_limit: options.MemoryLimit = None,
     seed: options.Seed = 0,
+    device: options.Device = "cpu",
     as_json: options.AsJson = False,
     results_file: options.ResultsFile = None,
     proof: Proof = None,
@@ -75,6 +76,7 @@ def verify(
             threads=threads,
             memory_limit=memory_limit,
             seed=seed,
+            device=device,
             progress=progress,
             proof=proof,
         )

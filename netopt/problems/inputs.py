@@ -71,6 +71,16 @@ def check_pair(solver: MilpSolver, formulation: Formulation) -> None:
         )
 
 
+def as_device(name: str) -> str | None:
+    """Return where torch searches, None for NumPy, which is the faster on a processor."""
+    if name == "cpu":
+        return None
+    from netopt.bounds.torch_device import check_device
+
+    check_device(name)
+    return name
+
+
 def check_level(bounds: str) -> None:
     """Refuse an unknown bound level."""
     if bounds not in LEVELS:

@@ -37,6 +37,7 @@ def maximize(
     time_limit: float | None = None,
     threads: int = 1,
     seed: int = 0,
+    device: str = "cpu",
     memory_limit: float | None = None,
     progress: ProgressCallback | None = None,
     interrupt: threading.Event | None = None,
@@ -52,8 +53,8 @@ def maximize(
     weights, output : w, or the number of a single output; not needed for a network with one output.
     minimize : look for the minimum.
     gap : relative gap at which the optimum counts as proven; 1e-6 absolute always does.
-    solver, formulation, bounds, time_limit, threads, seed, memory_limit, progress, interrupt, isolate, prune : as
-        for `netopt.verify`.
+    solver, formulation, bounds, time_limit, threads, seed, device : as for `netopt.verify`.
+    memory_limit, progress, interrupt, isolate, prune : as for `netopt.verify`.
 
     Returns
     -------
@@ -85,6 +86,7 @@ def maximize(
             bounds=bounds,
             threads=threads,
             seed=seed,
+            device=device,
             memory_limit=memory_limit,
             isolate=isolate,
             prune=prune,

@@ -101,7 +101,7 @@ class NativeProofs:
                 goal.covered(float(upper), method)
             self.told()
 
-        problem = Problem(network, domain, bounds, objectives, trail)
+        problem = Problem(network, domain, bounds, objectives, trail, self.settings.device)
         watch = _Watch(problem, goals, self.hunt, self.run)
         lanes = Lanes(problem, watch, self.settings.open_bytes, self.settings.team, note)
         self._cases[case] = lanes

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from netopt.errors import InvalidOptionError
-from netopt.problems.inputs import as_formulation, as_solver, check_level, check_pair
+from netopt.problems.inputs import as_device, as_formulation, as_solver, check_level, check_pair
 from netopt.problems.route import Route
 from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate, as_surrogate
 from netopt.solvers.parameters import SolverParameters
@@ -46,6 +46,7 @@ class Settings:
     isolate : whether solvers run in child processes; those end with `closing`.
     memory : bytes that each process may take, None for no limit.
     surrogate : what is searched in place of, or before, the dense network; None for nothing.
+    device : where torch searches for the native engine; None for NumPy.
     """
 
     route: Route
@@ -59,6 +60,7 @@ class Settings:
     closing: ExitStack
     memory: float | None = None
     surrogate: Surrogate | RelaxedSurrogate | None = None
+    device: str | None = None
 
     @classmethod
     def checked(
@@ -74,6 +76,7 @@ class Settings:
         isolate: bool,
         confirm: MilpSolver | str | None = None,
         prune: Surrogate | RelaxedSurrogate | str | None = None,
+        device: str = "cpu",
     ) -> Settings:
         """Return the settings; the child processes they start end with `closing`.
 
@@ -109,6 +112,7 @@ class Settings:
             closing=closing,
             memory=None if memory_limit is None else memory_limit * _BYTES,
             surrogate=surrogate,
+            device=as_device(device),
         )
         if route is Route.MILP or confirm is not None or formulation != DEFAULT_FORMULATION:
             settings._check_solvers()
@@ -173,7 +177,7 @@ class Settings:
         """The native engine, for one objective."""
         from netopt.engines.branch_and_bound.engine import NativeEngine
 
-        return NativeEngine(self.open_bytes, self.team)
+        return NativeEngine(self.open_bytes, self.team, self.device)
 
     @property
     def engine(self) -> NetworkSolver:

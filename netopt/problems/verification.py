@@ -49,6 +49,7 @@ def verify(
     time_limit: float | None = None,
     threads: int = 1,
     seed: int = 0,
+    device: str = "cpu",
     memory_limit: float | None = None,
     confirm: MilpSolver | str | None = None,
     progress: ProgressCallback | None = None,
@@ -73,6 +74,7 @@ def verify(
     bounds : ``"interval"``, ``"crown"``, ``"alpha-crown"``, ``"lp"`` or ``"milp"``.
     time_limit : seconds for the whole call, reading included; it ends within a second of it.
     threads, seed : of every solver and of the random starts.
+    device : ``"cuda"`` lets torch search slopes and multipliers on a GPU; what it finds is proved in float64 by NumPy.
     memory_limit : GB for the solver's process; the native engine keeps no more open parts than fit into a part of it.
     confirm : another solver that repeats the proof of ``unsat``.
     progress : called with a `Progress` at every improvement.
@@ -117,6 +119,7 @@ def verify(
             bounds=bounds,
             threads=threads,
             seed=seed,
+            device=device,
             memory_limit=memory_limit,
             isolate=isolate,
             confirm=confirm,

@@ -272,6 +272,7 @@ def test_supports_answers_as_the_standard_asks() -> None:
             ["verify", "NET", "PROP", "--solver", "native", "--prune", "ladder"],
             "pruned networks are searched by a MILP",
         ),
+        (["verify", "NET", "PROP", "--device", "tpu"], "unknown device 'tpu'; choose one of cpu, cuda"),
         (["verify", "NET", "PROP", "--formulation", "bigm"], "no formulation 'bigm'; choose one of"),
         (["verify", "NET", "PROP", "--formulation", "partition:0"], "positive number of groups, 0 was given"),
         (["verify", "NET", "PROP", "--formulation", "sos1"], "highs takes no sos1 rows"),

@@ -36,6 +36,7 @@ class NativeEngine:
     ----------
     memory : bytes that open parts may take; None for no limit.
     team : processes that take part, None for none.
+    device : see `Problem`.
 
     Examples
     --------
@@ -56,6 +57,7 @@ class NativeEngine:
 
     memory: float | None = None
     team: Team | None = None
+    device: str | None = None
 
     @property
     def name(self) -> str:
@@ -92,7 +94,7 @@ class NativeEngine:
         )
         if start is not None:
             attempt.seen(start[None])
-        problem = Problem(network, domain, bounds, (objective,))
+        problem = Problem(network, domain, bounds, (objective,), device=self.device)
         scout = Scout(problem, lambda _, point: attempt.seen(point[None]), attempt.stopped)
         lanes = Lanes(problem, _Single(attempt, scout), self.memory, self.team, lambda: _note(attempt, lanes))
         lanes.advance(attempt.deadline, parameters.node_limit)

@@ -35,7 +35,9 @@ class PhaseSplit(Search[OpenPhases]):
     """ReLU splitting of several objectives at once."""
 
     def __init__(self, problem: Problem, watch: Watch) -> None:
-        self._bounds = PhaseBounds(problem.network, problem.domain, problem.bounds, rows_of(problem.objectives))
+        self._bounds = PhaseBounds(
+            problem.network, problem.domain, problem.bounds, rows_of(problem.objectives), problem.device
+        )
         self._leaves = LeafPrograms(problem, self._bounds)
         whole = self._bounds.whole()
         super().__init__(problem, watch, OpenPhases.whole(whole, problem.trail.whole(whole.count)))

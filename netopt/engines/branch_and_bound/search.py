@@ -30,6 +30,7 @@ class Problem:
     bounds : of the network's pre-activations over the domain.
     objectives : d of them.
     trail : what searches tell a proof log, where one is asked for.
+    device : where torch looks for slopes and multipliers; None for NumPy.
     """
 
     network: Network
@@ -37,6 +38,7 @@ class Problem:
     bounds: PreactivationBounds
     objectives: tuple[SlackObjective, ...]
     trail: Trail = SILENT
+    device: str | None = None
 
 
 class Watch(Protocol):
