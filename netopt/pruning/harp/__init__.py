@@ -1,0 +1,1 @@
+"""HARP: rates of every layer and scores of every weight learned together under attack."""
