@@ -1,6 +1,6 @@
 r"""Weights under a mask, and the gradient that passes straight through it (Zhao, Wressnegger, ICLR 2023).
 
-Forward, the effective weights are :math:`W \circ M`. Backward the mask counts as a function of magnitudes and rates with
+Forward, the effective weights are :math:`W \circ M`. Backward the mask counts as a function of scores and rates with
 
 .. math:: G = \frac{\partial L}{\partial M} = \frac{\partial L}{\partial (W \circ M)} \circ W, \qquad
     \frac{\partial L}{\partial |S|} = G, \quad
