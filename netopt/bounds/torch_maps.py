@@ -10,6 +10,7 @@ import numpy as np
 
 from netopt.arrays import sparse
 from netopt.network.convolution import Convolution
+from netopt.network.dense import Dense
 from netopt.network.linear_map import LinearMap
 from netopt.network.sparse import Sparse
 
@@ -30,25 +31,31 @@ class TorchMap(Protocol):
         """Return ``W^T y`` for every row."""
 
 
-def torch_map(linear_map: LinearMap, device: str) -> TorchMap:
-    """Return a linear map in float32 on a device."""
+def torch_map(linear_map: LinearMap, device: str, dtype: Any = None) -> TorchMap:
+    """Return a linear map on a device, in float32 unless another dtype of torch is given."""
     import torch
 
+    dtype = torch.float32 if dtype is None else dtype
     if isinstance(linear_map, Convolution):
-        return _Convolution(linear_map, torch.tensor(linear_map.weight, dtype=torch.float32, device=device))
+        return _Convolution(linear_map, torch.tensor(linear_map.weight, dtype=dtype, device=device))
     matrix = linear_map.to_csr() if isinstance(linear_map, Sparse) else None
     if matrix is not None and matrix.nnz < _DENSE_SHARE * linear_map.in_size * linear_map.out_size:
-        return _Sparse(_sparse(matrix, device), _sparse(sparse.csr_array(matrix.T), device))
+        return _Sparse(_sparse(matrix, device, dtype), _sparse(sparse.csr_array(matrix.T), device, dtype))
     weight = linear_map.rows(np.arange(linear_map.out_size))
-    return _Dense(torch.tensor(weight, dtype=torch.float32, device=device))
+    return _Dense(torch.tensor(weight, dtype=dtype, device=device))
 
 
-def _sparse(matrix: sparse.csr_array, device: str) -> Tensor:
+def map_with_weights(linear_map: Dense | Convolution, weight: Tensor) -> TorchMap:
+    """Return the map with other weights, shaped as its own; gradients flow into them."""
+    return _Convolution(linear_map, weight) if isinstance(linear_map, Convolution) else _Dense(weight)
+
+
+def _sparse(matrix: sparse.csr_array, device: str, dtype: Any) -> Tensor:
     import torch
 
     entries = matrix.tocoo()
     places = torch.tensor(np.stack(entries.coords).astype(np.int64), device=device)
-    weights = torch.tensor(entries.data, dtype=torch.float32, device=device)
+    weights = torch.tensor(entries.data, dtype=dtype, device=device)
     return torch.sparse_coo_tensor(places, weights, matrix.shape, check_invariants=False).coalesce()
 
 

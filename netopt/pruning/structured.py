@@ -12,7 +12,7 @@ units, layer by layer; outputs are no units.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,11 @@ class Layer:
     parts: tuple[PrunableMap, ...]
     unit: IntArray
     count: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing but prunable weights feeds the units, so that a removed one is constant."""
+        return len(self.parts) == len(self.node.maps)
 
     def summed(self, values: FloatArray) -> FloatArray:
         """Return the sum over each unit: (size,) -> (count,)."""
@@ -75,27 +80,35 @@ def at_random(request: Request, layer: Layer) -> FloatArray:
 
 def keep_units(request: Request, score: Score) -> dict[str, BoolArray]:
     """Return the weights of the units kept, the same rate in every layer."""
+    layers = unit_layers(request.network, request.parts)
+    kept = [keep_best(score(request, layer), count_removed(request.rate, layer.count)) for layer in layers]
+    return weights_of_units(request.parts, layers, kept)
+
+
+def weights_of_units(
+    parts: Sequence[PrunableMap], layers: Sequence[Layer], kept: Sequence[BoolArray]
+) -> dict[str, BoolArray]:
+    """Return which weights of `parts` stay when of each layer the units stay that `kept`, (count,) each, says."""
     removed: dict[str, BoolArray] = {}  # name of a node -> neurons that are constant now
     cut: dict[str, BoolArray] = {}  # name of an Affine -> neurons whose prunable weights go
-    for layer in unit_layers(request):
-        kept = keep_best(score(request, layer), count_removed(request.rate, layer.count))
-        gone = ~kept[layer.unit]
+    for layer, stays in zip(layers, kept, strict=True):
+        gone = ~stays[layer.unit]
         cut[layer.node.name] = gone
-        if len(layer.parts) == len(layer.node.maps):
+        if layer.whole:
             removed |= dict.fromkeys(layer.relus, gone)
-    return {part.key: _kept_weights(part, cut.get(part.node.name), removed.get(part.source)) for part in request.parts}
+    return {part.key: _kept_weights(part, cut.get(part.node.name), removed.get(part.source)) for part in parts}
 
 
-def unit_layers(request: Request) -> list[Layer]:
-    """Return the layers whose units may be removed, in topological order."""
-    readers = _relus_alone(request.network)
-    parts: dict[str, list[PrunableMap]] = {}
-    for part in request.parts:
-        parts.setdefault(part.node.name, []).append(part)
+def unit_layers(network: Network, parts: Sequence[PrunableMap]) -> list[Layer]:
+    """Return the layers whose units may be removed, in topological order; `parts` are all prunable maps."""
+    readers = _relus_alone(network)
+    by_node: dict[str, list[PrunableMap]] = {}
+    for part in parts:
+        by_node.setdefault(part.node.name, []).append(part)
     return [
-        Layer(node, readers[node.name], tuple(parts[node.name]), *_units(node, parts[node.name]))
-        for node in request.network.affines
-        if node.name in parts and node.name in readers
+        Layer(node, readers[node.name], tuple(by_node[node.name]), *_units(node, by_node[node.name]))
+        for node in network.affines
+        if node.name in by_node and node.name in readers
     ]
 
 
