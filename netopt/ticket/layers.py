@@ -1,0 +1,198 @@
+r"""The subset-sum problems of a target network: what each learned map asks of its random pair of layers.
+
+Tickets are found for ``s_v h_v``, a multiple of every node's value: with the scale alpha a learned map W from source a
+to node v has the targets ``(s_v / s_a) W``, at least alpha times the map, and ReLUs pass scales on because they are
+positively homogeneous. Maps that only move, scale or average values have nothing to be found: they are kept as they
+are, times ``s_v / s_a``. The output is divided by its scale, once.
+
+A bias is learned too. A constant channel, which carries ``s_a`` where the values carry their scale, lifts it through
+random 1x1 filters: targets ``(s_v / s_a) b``, one problem a node, whatever padding the kernels have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from netopt.arrays import BoolArray, FloatArray
+from netopt.errors import InputError
+from netopt.network.convolution import Convolution
+from netopt.network.dense import Dense
+from netopt.network.linear_map import LinearMap
+from netopt.network.network import INPUT, Network
+from netopt.network.nodes import Affine
+from netopt.network.sparse import Sparse
+from netopt.pruning.weights import prunable_maps
+from netopt.specification.domain import Domain
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedMap:
+    """A map of the target that is to be found in the random network.
+
+    Attributes
+    ----------
+    key : the name of its Affine, or ``"name:k"`` for the k-th map of an Affine with several inputs.
+    node, index : the Affine and the map's place in it.
+    shape : the map with all its weights in one group, Dense or Convolution.
+    factor : what the weights are multiplied with, alpha or more.
+    positive, negative : (channels,) whether a channel takes values of that sign; each asks for a subset of its own.
+    """
+
+    key: str
+    node: Affine
+    index: int
+    shape: Dense | Convolution
+    factor: float
+    positive: BoolArray
+    negative: BoolArray
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels C."""
+        return self.shape.in_shape[0] if isinstance(self.shape, Convolution) else self.shape.in_size
+
+    @property
+    def entries(self) -> int:
+        """Entries D of the kernel of one input channel."""
+        return self.shape.parameters // self.channels
+
+    @property
+    def targets(self) -> FloatArray:
+        """What the filters kept have to sum up to, (channels, entries)."""
+        moved = np.moveaxis(self.shape.weight, 1, 0)
+        return self.factor * np.ascontiguousarray(moved).reshape(self.channels, -1)
+
+    def with_kernels(self, kernels: FloatArray) -> Dense | Convolution:
+        """Return the map whose kernels are these, (channels, entries); any number of channels."""
+        moved = kernels.reshape(kernels.shape[0], self.shape.weight.shape[0], *self.shape.weight.shape[2:])
+        weight = np.ascontiguousarray(np.moveaxis(moved, 0, 1))
+        if isinstance(self.shape, Dense):
+            return Dense(weight)
+        in_shape = (kernels.shape[0], *self.shape.in_shape[1:])
+        return Convolution(weight, in_shape, self.shape.strides, self.shape.pads, self.shape.dilations)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedBias:
+    """A bias of the target that is to be found in the random network.
+
+    Attributes
+    ----------
+    node : the Affine.
+    carried : what the constant channel carries.
+    targets : (entries,) the bias a channel, or an output of a matrix, over `carried`.
+    pixels : outputs that share an entry.
+    """
+
+    node: Affine
+    carried: float
+    targets: FloatArray
+    pixels: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layers:
+    """All that is to be found, and the scale of every node.
+
+    Attributes
+    ----------
+    scales : name of a node (or `INPUT`) -> what the ticket's value is over the target's.
+    maps, biases : in topological order.
+    """
+
+    scales: Mapping[str, float]
+    maps: tuple[LearnedMap, ...]
+    biases: tuple[LearnedBias, ...]
+
+
+def learned_layers(network: Network, domain: Domain, scale: float) -> Layers:
+    """Return what of a network is to be found, for inputs in a domain.
+
+    Raises
+    ------
+    InputError
+        A bias differs between the pixels of a channel, or a network this deep takes the scale out of range.
+    """
+    prunable = prunable_maps(network)
+    learned = {(part.node.name, part.index): part.key for part in prunable}
+    scales = _scales(network, learned, scale)
+    signs = _signs(network, domain)
+    maps, biases = [], []
+    for part in prunable:
+        shape = _in_one_group(part.linear_map)
+        factor = scales[part.node.name] / scales[part.source]
+        count = shape.in_shape[0] if isinstance(shape, Convolution) else shape.in_size
+        positive, negative = (np.logical_or.reduce(side.reshape(count, -1), axis=1) for side in signs[part.source])
+        maps.append(LearnedMap(part.key, part.node, part.index, shape, factor, positive, negative))
+    for node in dict.fromkeys(part.node for part in prunable):
+        if node.bias.any():
+            biases.append(_bias(node, scales, learned))
+    return Layers(scales, tuple(maps), tuple(biases))
+
+
+def _scales(network: Network, learned: Mapping[tuple[str, int], str], scale: float) -> dict[str, float]:
+    """Return the scale of every node: the largest that one of the maps into it makes."""
+    scales = {INPUT: 1.0}
+    for node in network.nodes:
+        if isinstance(node, Affine):
+            made = [
+                scales[source] * (scale if (node.name, k) in learned else 1.0) for k, source in enumerate(node.inputs)
+            ]
+            scales[node.name] = max(made)
+        else:
+            scales[node.name] = scales[node.input]
+    largest = max(scales.values())
+    if not largest <= 2.0**96:
+        raise InputError(
+            f"{scale:g} to the power of the network's learned layers is {largest:.3g}, beyond what float32 can divide"
+            " by at the end; choose a smaller scale"
+        )
+    return scales
+
+
+def _signs(network: Network, domain: Domain) -> dict[str, tuple[BoolArray, BoolArray]]:
+    """Return for every node which of its values can be positive and which negative, by what is read alone."""
+    signs = {INPUT: (domain.upper > 0.0, domain.lower < 0.0)}
+    for node in network.nodes:
+        everywhere, nowhere = np.ones(node.size, dtype=bool), np.zeros(node.size, dtype=bool)
+        if not isinstance(node, Affine):
+            signs[node.name] = everywhere, nowhere
+            continue
+        averages = (node.bias >= 0.0).all() and all(
+            isinstance(m, Sparse) and (m.weight.data >= 0.0).all() and not signs[source][1].any()
+            for source, m in zip(node.inputs, node.maps, strict=True)
+        )
+        signs[node.name] = everywhere, nowhere if averages else everywhere
+    return signs
+
+
+def _in_one_group(linear_map: LinearMap) -> Dense | Convolution:
+    if isinstance(linear_map, Dense):
+        return linear_map
+    if isinstance(linear_map, Convolution):
+        if linear_map.groups == 1:
+            return linear_map
+        filters, read, *kernel = linear_map.weight.shape
+        per_group = filters // linear_map.groups
+        weight = np.zeros((filters, linear_map.in_shape[0], *kernel))
+        group = np.arange(filters) // per_group
+        weight[np.arange(filters)[:, None], group[:, None] * read + np.arange(read)] = linear_map.weight
+        return Convolution(weight, linear_map.in_shape, linear_map.strides, linear_map.pads, linear_map.dilations)
+    return Dense(linear_map.to_csr().toarray())
+
+
+def _bias(node: Affine, scales: Mapping[str, float], learned: Mapping[tuple[str, int], str]) -> LearnedBias:
+    maps = [m for k, m in enumerate(node.maps) if (node.name, k) in learned]
+    channels = next((m.out_shape[0] for m in maps if isinstance(m, Convolution)), node.size)
+    by_channel = node.bias.reshape(channels, -1)
+    if (by_channel != by_channel[:, :1]).any():
+        raise InputError(
+            f"the bias of {node.name!r} differs between the pixels of a channel, which a constant channel cannot carry;"
+            " where a shift of the inputs was folded into a padded convolution, shift the data instead"
+        )
+    read = [source for k, source in enumerate(node.inputs) if (node.name, k) in learned]
+    carried = max(scales[source] for source in read)
+    return LearnedBias(node, carried, scales[node.name] / carried * by_channel[:, 0], by_channel.shape[1])
