@@ -1,4 +1,4 @@
-"""Array types, and ``scipy.sparse`` loaded when it is first used.
+"""Array types, the library an array belongs to, and ``scipy.sparse`` loaded when it is first used.
 
 Loading ``scipy.sparse`` takes as long as all of numpy, and most calls never need it. Modules that such calls load write
 ``from netopt.arrays import sparse`` for ``from scipy import sparse``.
@@ -6,6 +6,7 @@ Loading ``scipy.sparse`` takes as long as all of numpy, and most calls never nee
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +31,30 @@ class LazyModule:
         return value
 
 
+def array_namespace(*arrays: Any) -> Any:
+    """Return the library that arrays belong to: cupy for CuPy's, else numpy.
+
+    Code that asks its arguments runs on either; CuPy is loaded already where an array is CuPy's.
+
+    Raises
+    ------
+    TypeError
+        Some are CuPy's and some are not.
+
+    Examples
+    --------
+    >>> array_namespace(np.zeros(3)).__name__
+    'numpy'
+    """
+    of_cupy = [type(array).__module__.partition(".")[0] == "cupy" for array in arrays]
+    if any(of_cupy) and not all(of_cupy):
+        raise TypeError("arrays of CuPy and of NumPy were mixed; move them to one device first")
+    return sys.modules["cupy"] if any(of_cupy) else np
+
+
 if TYPE_CHECKING:
     from scipy import sparse
 else:
     sparse = LazyModule("scipy.sparse")
 
-__all__ = ["BoolArray", "FloatArray", "IntArray", "LazyModule", "sparse"]
+__all__ = ["BoolArray", "FloatArray", "IntArray", "LazyModule", "array_namespace", "sparse"]

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from netopt.errors import InvalidOptionError
+from netopt.gpu.device import array_library
+from netopt.gpu.kernels import Definitions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,3 +37,28 @@ def image_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent; set NETOPT_IMAGE_DATA to a folder with mnist.npz")
     return folder
+
+
+@pytest.fixture(params=[0, 1, 2], ids=["ascending", "descending", "random"])
+def cuda_on_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA kernels of netopt run on the CPU, on NumPy arrays; threads take turns in three orders."""
+    from cuda_emulator import compiler, emulated_function
+
+    if not compiler():
+        pytest.skip("no C++ compiler is installed, so CUDA kernels cannot be run on the CPU; install g++")
+
+    def function(path: Path, definitions: Definitions, name: str) -> Any:
+        kernel = emulated_function(path, definitions, name)
+        kernel.order = request.param
+        return kernel
+
+    monkeypatch.setattr("netopt.gpu.kernels.function", function)
+
+
+@pytest.fixture
+def gpu() -> Any:
+    """Cupy, where there is a GPU for it."""
+    try:
+        return array_library("cuda")
+    except InvalidOptionError as error:
+        pytest.skip(str(error))

@@ -1,0 +1,1 @@
+__device__ __forceinline__ float twice(float value) { return value + value; }
