@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from netopt.errors import InvalidOptionError
 from netopt.network.build import from_weights
 from netopt.network.network import Network
-from netopt.pruning.harp.rates import STARTS, start_rates
+from netopt.pruning.harp.starts import STARTS, start_rates
 from netopt.pruning.prune import prune
 from netopt.pruning.weights import prunable_maps
 
