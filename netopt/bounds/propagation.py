@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from netopt.arrays import FloatArray
+from netopt.arrays import BoolArray, FloatArray
 from netopt.bounds.inputs import BoxBatch, Inputs
 from netopt.bounds.rounding import TINY, UNIT_ROUNDOFF, gamma, middle_and_radius, sound_lower, sound_upper
 from netopt.network.network import INPUT, Network
@@ -114,7 +114,22 @@ def affine_interval(node: Affine, known: Propagation) -> tuple[FloatArray, Float
         terms = affine_terms(node) + known.inputs.lower.shape[1] * (INPUT in node.inputs) + 8
         magnitude = sound_upper(magnitude * (1.0 + 2.0 * gamma(terms)))
         error = 4.0 * gamma(terms) * magnitude + 4.0 * terms * TINY
-        return sound_lower(lower - error), sound_upper(upper + error), magnitude
+        lower, upper = sound_lower(lower - error), sound_upper(upper + error)
+    above, below = _signed(node, known)
+    np.maximum(lower, 0.0, out=lower, where=above)
+    np.minimum(upper, 0.0, out=upper, where=below)
+    return lower, upper, magnitude
+
+
+def _signed(node: Affine, known: Propagation) -> tuple[BoolArray, BoolArray]:
+    """Return which entries of an Affine are sums of nonnegative and of nonpositive terms: rounding keeps that sign."""
+    above, below = node.bias >= 0.0, node.bias <= 0.0
+    for source, linear_map in zip(node.inputs, node.maps, strict=True):
+        if not (known.lower[source] >= 0.0).all():
+            return np.zeros_like(above), np.zeros_like(below)
+        no_negative, no_positive = linear_map.signed_rows
+        above, below = above & no_negative, below & no_positive
+    return above, below
 
 
 def propagate(

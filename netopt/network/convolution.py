@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from netopt.arrays import FloatArray, IntArray, sparse
+from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 from netopt.network.linear_map import LinearMap
 from netopt.network.sparse import Sparse
 
@@ -76,6 +76,13 @@ class Convolution(LinearMap):
     def with_weight(self, weight: FloatArray) -> Convolution:
         """Return the convolution with another kernel."""
         return replace(self, weight=weight)
+
+    @cached_property
+    def signed_rows(self) -> tuple[BoolArray, BoolArray]:
+        kernels = self.weight.reshape(self.weight.shape[0], -1)
+        pixels = self.out_shape[1] * self.out_shape[2]
+        least, most = kernels.min(axis=1, initial=0.0), kernels.max(axis=1, initial=0.0)
+        return np.repeat(least >= 0.0, pixels), np.repeat(most <= 0.0, pixels)
 
     @cached_property
     def _absolute(self) -> Convolution:

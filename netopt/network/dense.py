@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import DTypeLike
 
-from netopt.arrays import FloatArray, IntArray, sparse
+from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 from netopt.network.linear_map import LinearMap
 
 
@@ -45,6 +45,11 @@ class Dense(LinearMap):
 
     def apply_abs_transpose(self, y: FloatArray) -> FloatArray:
         return y @ self._absolute
+
+    @cached_property
+    def signed_rows(self) -> tuple[BoolArray, BoolArray]:
+        least, most = self.weight.min(axis=1, initial=0.0), self.weight.max(axis=1, initial=0.0)
+        return least >= 0.0, most <= 0.0
 
     def to_csr(self, rows: IntArray | None = None) -> sparse.csr_array:
         weight = self.weight if rows is None else self.weight[rows]

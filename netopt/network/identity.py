@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from netopt.arrays import FloatArray, sparse
+from netopt.arrays import BoolArray, FloatArray, sparse
 from netopt.network.sparse import Sparse
 
 
@@ -37,6 +37,10 @@ class Identity(Sparse):
     @property
     def parameters(self) -> int:
         return self.size
+
+    @property
+    def signed_rows(self) -> tuple[BoolArray, BoolArray]:  # type: ignore[override]  # nothing to look at, nothing to keep
+        return np.ones(self.size, dtype=bool), np.zeros(self.size, dtype=bool)
 
     def apply(self, x: FloatArray) -> FloatArray:
         return x.copy()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from netopt.arrays import FloatArray, IntArray, sparse
+from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 
 
 class LinearMap(ABC):
@@ -65,6 +65,12 @@ class LinearMap(ABC):
     def parameters(self) -> int:
         """Number of stored weights (a convolution counts its kernel once)."""
 
+    @cached_property
+    def signed_rows(self) -> tuple[BoolArray, BoolArray]:
+        """Which rows have no negative weight, and which no positive one, each (out_size,)."""
+        matrix = self.to_csr()
+        return _rows_without(matrix, matrix.data < 0.0), _rows_without(matrix, matrix.data > 0.0)
+
     def digest_arrays(self) -> tuple[NDArray[Any], ...]:
         """Return arrays that tell this map from others of its class; a network's digest is made of them."""
         matrix = self.to_csr()
@@ -74,3 +80,10 @@ class LinearMap(ABC):
     def fan_in(self) -> IntArray:
         """Number of terms each output sums, (out_size,): what the rounding error of a dot product grows with."""
         return np.diff(self.to_csr().indptr).astype(np.int64)
+
+
+def _rows_without(matrix: sparse.csr_array, entries: BoolArray) -> BoolArray:
+    """Return which rows hold none of some stored entries, (rows,)."""
+    found = np.concatenate([[0], np.cumsum(entries)])
+    without: BoolArray = found[matrix.indptr[1:]] == found[matrix.indptr[:-1]]
+    return without
