@@ -1,93 +1,123 @@
-r"""Where the layers' rates begin: which share of its weights each keeps, all together a given share.
+r"""The share of its groups that every layer keeps, and what holds all of them together.
 
-* uniform: the same in every layer.
-* LAMP: what is left of each layer where the lowest layer-adaptive magnitudes go (`netopt.pruning.scores.lamp`).
-* ERK: in proportion to the sum over the product of a weight array's sizes, :math:`(n_{in} + n_{out} + w + h) /
-  (n_{in} n_{out} w h)` for a kernel, capped at 1 (Evci et al., *Rigging the lottery*, ICML 2020, section 3).
-
-Rates are learned from there, so the share to begin with is ``max(0.1, keep)`` in HARP whatever is kept in the end.
+Rates are :math:`r_l = (1 - r_{min})\,\sigma(s_l) + r_{min}` with :math:`r_{min} = 0.1 a`, a the share of the cost
+(`netopt.pruning.harp.structure`) to be kept. The loss :math:`L_{hw} = \max(c(r) / a - 1, 0)` enters with a weight that
+grows by a step an epoch until the target is met and stays there (Zhao, Wressnegger, ICLR 2023).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
 
 import numpy as np
 
-from netopt.arrays import FloatArray
-from netopt.errors import InvalidOptionError
+from netopt.arrays import FloatArray, IntArray
+from netopt.errors import InputError, InvalidOptionError
 from netopt.network.network import Network
-from netopt.network.sparse import Sparse
-from netopt.pruning.request import Request
-from netopt.pruning.scores import lamp
-from netopt.pruning.select import keep_best
-from netopt.pruning.weights import PrunableMap, prunable_maps
+from netopt.pruning.harp.starts import start_rates
+from netopt.pruning.harp.structure import Structure
 
-Start = Callable[[Network, tuple[PrunableMap, ...], float], FloatArray]
+#: Least rate of a layer, as a share of the target.
+_LEAST = 0.1
+#: Rates that are learned start where this share of the cost is kept, or the target if it is more.
+START = 0.1
+#: A rate that is learned starts at least this share of its range away from the range's ends, where it would stay.
+_EDGE = 0.01
+#: Rates and counts are whole up to this.
+_TOLERANCE = 1e-9
+#: A hardware loss that rounds to zero: the target is met, and counts are cut to it.
+MET = 5e-3
 
 
-def start_rates(network: Network, keep: float, start: str = "uniform") -> dict[str, float]:
-    """Return the share of its weights that each layer keeps, by the layer's key in masks, in topological order.
+@dataclass(frozen=True, slots=True, eq=False)
+class RatePlan:
+    """How rates follow from what is learned, their rate scores.
 
-    Parameters
+    Attributes
     ----------
-    keep : the share kept of all prunable weights together, in (0, 1].
-    start : one of `STARTS`.
+    structure : the groups.
+    keep : the share of the cost to be kept.
+    """
+
+    structure: Structure
+    keep: float
+
+    @property
+    def least(self) -> float:
+        """The least rate."""
+        return _LEAST * self.keep
+
+    def rates(self, rate_scores: FloatArray) -> FloatArray:
+        """Return the rates of rate scores, (layers,)."""
+        return (1.0 - self.least) / (1.0 + np.exp(-rate_scores)) + self.least
+
+    def rate_scores(self, rates: FloatArray, *, learned: bool) -> FloatArray:
+        """Return the rate scores of rates, which are cut to what can be learned from, or to their range."""
+        edge = _EDGE if learned else _TOLERANCE
+        inner = np.clip((rates - self.least) / (1.0 - self.least), edge, 1.0 - edge)
+        return np.log(inner) - np.log1p(-inner)
+
+    def chain(self, rate_scores: FloatArray, rate_gradient: FloatArray) -> FloatArray:
+        """Return the gradient of the rate scores, given that of the rates."""
+        inner = 1.0 / (1.0 + np.exp(-rate_scores))
+        return rate_gradient * (1.0 - self.least) * inner * (1.0 - inner)
+
+    def hardware_loss(self, rates: FloatArray) -> tuple[float, FloatArray]:
+        """Return L_hw and its gradient with respect to the rates."""
+        share, gradient = self.structure.share(rates)
+        excess = share / self.keep - 1.0
+        return (excess, gradient / self.keep) if excess > 0.0 else (0.0, np.zeros(rates.size))
+
+    def counts(self, rates: FloatArray) -> IntArray:
+        """Return how many groups every layer keeps: at least one."""
+        kept = np.floor(rates * self.structure.sizes * (1.0 + 2.0 * _TOLERANCE) + _TOLERANCE).astype(np.int64)
+        return np.clip(kept, 1, self.structure.sizes)
+
+    def final_rates(self, rates: FloatArray) -> FloatArray:
+        """Return rates that meet the target where they miss it by no more than rounds to zero."""
+        excess, _ = self.hardware_loss(rates)
+        return self.level(rates) if 0.0 < excess < MET else rates
+
+    def first_rates(self, network: Network, start: str, share: float) -> FloatArray:
+        """Return the rates of a start (`netopt.pruning.harp.starts`) that keep a share of the cost."""
+        if self.structure.units:
+            return self.level(np.ones(self.structure.sizes.size), share)
+        return np.array(list(start_rates(network, share, start).values()))
+
+    def level(self, pattern: FloatArray, share: float | None = None) -> FloatArray:
+        """Return the multiple of `pattern`, cut at 1, that keeps a share of the cost (None: the target)."""
+        from scipy.optimize import brentq
+
+        wanted = self.keep if share is None else share
+        high = 1.0 / float(pattern.min())
+
+        def excess(factor: float) -> float:
+            return self.structure.share(np.minimum(factor * pattern, 1.0))[0] - wanted
+
+        if excess(0.0) >= 0.0:
+            raise InvalidOptionError(
+                f"what always stays costs {excess(0.0) + wanted:.3g} of the network, more than the {wanted:.3g} to be"
+                " kept; keep more"
+            )
+        if excess(high) <= 0.0:
+            return np.ones(pattern.size)
+        return np.minimum(float(brentq(excess, 0.0, high, xtol=1e-14)) * pattern, 1.0)
+
+
+def check_keep(structure: Structure, keep: float) -> None:
+    """Check that at least one group a layer is left.
 
     Raises
     ------
-    InvalidOptionError
-        There is no such start, or the share is not in (0, 1].
-
-    Examples
-    --------
-    >>> from netopt.network.build import from_weights
-    >>> from netopt.pruning.harp.rates import start_rates
-    >>> network = from_weights([[[3.0, 1.0], [2.0, 1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
-    >>> start_rates(network, 0.5, "lamp")
-    {'layer1.affine': 0.5, 'output.affine': 0.5}
+    InputError
+        The share is not in (0, 1), or too small for this network.
     """
-    if start not in STARTS:
-        raise InvalidOptionError(f"start {start!r} of the rates is unknown; choose one of {', '.join(STARTS)}")
-    if not 0.0 < keep <= 1.0:
-        raise InvalidOptionError(f"the share {keep:g} of weights to keep is not in (0, 1]; give e.g. 0.1")
-    parts = prunable_maps(network)
-    rates = STARTS[start](network, parts, keep) if parts else np.empty(0)
-    return {part.key: float(rate) for part, rate in zip(parts, rates, strict=True)}
-
-
-def _uniform(network: Network, parts: tuple[PrunableMap, ...], keep: float) -> FloatArray:
-    return np.full(len(parts), keep)
-
-
-def _lamp(network: Network, parts: tuple[PrunableMap, ...], keep: float) -> FloatArray:
-    scores = list(lamp(Request(network, parts, 1.0 - keep, np.random.default_rng(0))).values())
-    together = np.concatenate([score.ravel() for score in scores])
-    count = max(1, round(keep * together.size))
-    ends = np.cumsum([score.size for score in scores])[:-1]
-    return np.array([part.mean() for part in np.split(keep_best(together, together.size - count), ends)])
-
-
-def _erdos_renyi_kernel(network: Network, parts: tuple[PrunableMap, ...], keep: float) -> FloatArray:
-    sizes = np.array([part.weights.size for part in parts], dtype=np.float64)
-    density = np.array([_sum_of_sizes(part) for part in parts]) / sizes
-    full = np.zeros(len(parts), dtype=bool)
-    while True:  # at most once a layer: each round caps one more
-        left = keep * sizes.sum() - sizes[full].sum()
-        scale = left / (density * sizes)[~full].sum() if not full.all() else 0.0
-        rates = np.where(full, 1.0, np.minimum(density * scale, 1.0))
-        over = ~full & (density * scale > 1.0)
-        if not over.any():
-            return rates
-        full |= over
-
-
-def _sum_of_sizes(part: PrunableMap) -> float:
-    if isinstance(part.linear_map, Sparse):
-        return float(part.linear_map.in_size + part.linear_map.out_size)
-    return float(sum(part.weights.shape))
-
-
-#: Name -> the rates to begin with.
-STARTS: Mapping[str, Start] = MappingProxyType({"uniform": _uniform, "lamp": _lamp, "erk": _erdos_renyi_kernel})
+    if not 0.0 < keep < 1.0:
+        raise InvalidOptionError(f"keep={keep:g} is not in (0, 1); give the share to be kept")
+    smallest, _ = structure.share(1.0 / structure.sizes)
+    if keep < smallest:
+        what = "channel" if structure.units else "weight"
+        raise InputError(
+            f"keeping {keep:g} of the network leaves less than one {what} a layer, which takes {smallest:.3g}; keep"
+            " more"
+        )

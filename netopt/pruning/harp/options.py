@@ -1,0 +1,106 @@
+"""What a HARP training is asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from netopt.bounds.torch_device import DEVICES
+from netopt.errors import InvalidOptionError
+from netopt.pruning.harp.losses import LOSSES, Attack
+from netopt.pruning.harp.starts import STARTS
+
+STRUCTURES = ("weights", "channels")
+#: Length of an attack's steps, added up, in units of its radius.
+_WAY = 2.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarpOptions:
+    """One training.
+
+    Attributes
+    ----------
+    keep : share of the weights kept; with channels, of the multiply-adds.
+    pretrain_epochs, epochs, finetune_epochs : of training the dense network, of learning the mask, of training what is
+        kept; each may be 0.
+    loss : one of `LOSSES`.
+    beta : weight of the robust part of trades and mart; None for their authors' values.
+    epsilon : radius of the attacks in the maximum norm.
+    attack_steps : steps of an attack, each 2.5 epsilon / attack_steps long.
+    lower, upper : range of the inputs.
+    batch : points a step.
+    pretrain_learning_rate, learning_rate, finetune_learning_rate : where each stage begins; they fall to zero along half
+        a cosine.
+    gamma : by how much the weight of the hardware loss grows an epoch.
+    start : one of `STARTS`, the pattern of rates that training begins with, or keeps.
+    structure : "weights" or "channels".
+    learn_scores, learn_rates : what the mask's stage learns; where neither, the largest weights at the rates of `start`
+        stay.
+    seed : governs all that is random.
+    device : "cpu" or "cuda".
+    """
+
+    keep: float
+    pretrain_epochs: int = 0
+    epochs: int = 20
+    finetune_epochs: int = 20
+    loss: str = "pgd-at"
+    beta: float | None = None
+    epsilon: float = 8.0 / 255.0
+    attack_steps: int = 10
+    lower: float = 0.0
+    upper: float = 1.0
+    batch: int = 128
+    pretrain_learning_rate: float = 0.1
+    learning_rate: float = 0.1
+    finetune_learning_rate: float = 0.01
+    gamma: float = 0.01
+    start: str = "uniform"
+    structure: str = "weights"
+    learn_scores: bool = True
+    learn_rates: bool = True
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a network."""
+        for name, value, known in (
+            ("loss", self.loss, tuple(LOSSES)),
+            ("start", self.start, tuple(STARTS)),
+            ("structure", self.structure, STRUCTURES),
+            ("device", self.device, DEVICES),
+        ):
+            if value not in known:
+                raise InvalidOptionError(f"{name}={value!r} is unknown; choose one of {', '.join(known)}")
+        if not 0.0 < self.keep < 1.0:
+            raise InvalidOptionError(f"keep={self.keep:g} is not in (0, 1); give the share to be kept")
+        self._check_least(0, "pretrain_epochs", "epochs", "finetune_epochs", "seed")
+        self._check_least(1, "attack_steps", "batch")
+        for name in ("epsilon", "pretrain_learning_rate", "learning_rate", "finetune_learning_rate", "gamma"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0.0):
+                raise InvalidOptionError(f"{name}={getattr(self, name):g} is not a positive number; give one")
+        if self.beta is not None and not (math.isfinite(self.beta) and self.beta >= 0.0):
+            raise InvalidOptionError(f"beta={self.beta:g} is negative or no number; give 0 or more")
+        if not self.lower < self.upper:
+            raise InvalidOptionError(
+                f"the inputs' range [{self.lower:g}, {self.upper:g}] is empty; give lower below upper"
+            )
+        if self.structure == "channels" and self.start != "uniform":
+            raise InvalidOptionError(f"start={self.start!r} is for single weights; channels start uniform")
+
+    @property
+    def attack(self) -> Attack:
+        """The attack trained against."""
+        step = _WAY * self.epsilon / self.attack_steps
+        return Attack(self.epsilon, step, self.attack_steps, self.lower, self.upper)
+
+    @property
+    def known_beta(self) -> float:
+        """The weight of the loss's robust part."""
+        return LOSSES[self.loss][1] if self.beta is None else self.beta
+
+    def _check_least(self, least: int, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) < least:
+                raise InvalidOptionError(f"{name}={getattr(self, name)} is too small; give {least} or more")
