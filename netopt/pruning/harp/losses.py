@@ -95,7 +95,7 @@ def pgd_at(
     """Return the cross-entropy at attacked points."""
     from torch.nn.functional import cross_entropy
 
-    scores = predict(_attacked(attack, predict, x, labels, generator))
+    scores = predict(attacked(attack, predict, x, labels, generator))
     return cross_entropy(scores, labels), scores
 
 
@@ -120,7 +120,7 @@ def mart(
     import torch
     from torch.nn.functional import cross_entropy, one_hot
 
-    point = _attacked(attack, predict, x, labels, generator)
+    point = attacked(attack, predict, x, labels, generator)
     scores, moved = predict(x), predict(point)
     own = one_hot(labels, scores.shape[1]).bool()
     other = moved.softmax(1).masked_fill(own, 0.0).amax(1)
@@ -129,7 +129,8 @@ def mart(
     return boosted + beta * (_divergence(scores.log_softmax(1), moved) * doubt).mean(), moved
 
 
-def _attacked(attack: Attack, predict: Predict, x: Tensor, labels: Tensor, generator: Tensor) -> Tensor:
+def attacked(attack: Attack, predict: Predict, x: Tensor, labels: Tensor, generator: Tensor) -> Tensor:
+    """Return points of the ball where the cross-entropy is large."""
     from torch.nn.functional import cross_entropy
 
     return attack.ascend(

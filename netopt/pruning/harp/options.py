@@ -30,8 +30,8 @@ class HarpOptions:
     attack_steps : steps of an attack, each 2.5 epsilon / attack_steps long.
     lower, upper : range of the inputs.
     batch : points a step.
-    pretrain_learning_rate, learning_rate, finetune_learning_rate : where each stage begins; they fall to zero along half
-        a cosine.
+    pretrain_learning_rate, learning_rate, finetune_learning_rate : where each stage begins; they fall to zero along
+        half a cosine.
     gamma : by how much the weight of the hardware loss grows an epoch.
     start : one of `STARTS`, the pattern of rates that training begins with, or keeps.
     structure : "weights" or "channels".
