@@ -1,105 +1,127 @@
-r"""Bounds of pre-activations that hold where an objective is still open, and what they bound the objective by.
+r"""Bounds of pre-activations that hold where some objective is still open: all that a search has left to look at.
 
-Only points where the objective t exceeds `enough` matter. Bounds of neurons that hold there are tighter than those over
-the domain, the more so the closer the objective is to being closed; with them its bound gets lower, which tightens them
-again. Where the bounds of a neuron contradict each other, no such point exists and the objective is closed.
+Only points where an objective t exceeds what closes it matter. A bound of a neuron over those takes multiples of
+``t - enough`` along (`netopt.bounds.neuron_bounds`), and is tighter than one over the domain, the more so the closer
+the objective is to being closed. Neurons near the output gain most: layers are taken from the last one on, until one
+gains next to nothing, and again while the last one gains. Where the bounds of a neuron contradict each other, there is
+no such point. Of several objectives each has bounds of its own; what holds where any of them is open are the loosest.
 
 Kotha, Brix, Kolter, Dvijotham, Zhang, *Provably bounding neural network preimages* (INVPROP, NeurIPS 2023).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from netopt.arrays import FloatArray
+from netopt.arrays import BoolArray, FloatArray
 from netopt.bounds.inputs import as_inputs
 from netopt.bounds.interval import collect
-from netopt.bounds.neuron_bounds import Condition, bound_neurons
-from netopt.bounds.objectives import Objectives
-from netopt.bounds.phases import PhaseBounds
+from netopt.bounds.neuron_bounds import Condition, Pairs, bound_neurons
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.propagation import propagate
 from netopt.errors import InputError
 from netopt.network.network import Network
 from netopt.specification.domain import Domain
 
-#: Steps of every search of a neuron's bounds, and of the objective's.
-_STEPS, _OBJECTIVE_STEPS = 20, 40
+#: Steps of every search of a neuron's bounds, and most sweeps over the layers.
+_STEPS, _SWEEPS = 20, 4
+#: Mean share of their ranges that the unstable neurons of a layer have to lose for the next layer to be taken, and of
+#: the last layer for another sweep.
+_LAYER_GAIN, _SWEEP_GAIN = 0.02, 0.05
+
+Bounds = dict[str, tuple[FloatArray, FloatArray]]
 
 
-class ConstrainedBounds:
-    """The bound of one objective over a domain, and bounds of neurons where the objective is open.
+def constrained_bounds(
+    network: Network,
+    domain: Domain,
+    bounds: PreactivationBounds,
+    conditions: Sequence[Condition],
+    stopped: Callable[[], bool] = lambda: False,
+) -> tuple[PreactivationBounds, BoolArray]:
+    """Return bounds that hold wherever one of k conditions is met, and which of them are met nowhere, (k,).
 
     Parameters
     ----------
-    bounds : of this network over this domain.
-    objective : a single one.
-    enough : what closes it.
-
-    Attributes
-    ----------
-    bounds : tightened; they hold where the objective exceeds `enough`.
-    upper : the least bound so far: the objective exceeds ``max(upper, enough)`` nowhere in the domain.
-    points : (k, n) members of the domain met by the last `sweep`, where the objective may be large.
+    bounds : of this network, which hold wherever one of the conditions is met.
+    conditions : each about one objective, with a positive excess.
+    stopped : asked all the time; what is reached then is returned.
 
     Raises
     ------
     InputError
-        The bounds belong to another network, or there are several objectives.
+        The bounds belong to another network, or a condition is about several objectives.
+
+    Examples
+    --------
+    Over [-1, 1] both ReLUs of ``max(0, x) - max(0, -x)`` are unstable, where that exceeds 0.9 none is:
+
+    >>> import numpy as np
+    >>> from netopt.bounds.constrained import constrained_bounds
+    >>> from netopt.bounds.crown import crown_bounds
+    >>> from netopt.bounds.neuron_bounds import Condition
+    >>> from netopt.bounds.objectives import Objectives
+    >>> from netopt.network.build import from_weights
+    >>> from netopt.specification.box import Box
+    >>> network = from_weights([[[1.0], [-1.0]], [[1.0, -1.0]]], [[0.0, 0.0], [0.0]])
+    >>> box = Box(np.array([-1.0]), np.array([1.0]))
+    >>> condition = Condition(Objectives.separate(np.ones((1, 1))), enough=0.9, excess=0.1)
+    >>> crown = crown_bounds(network, box)
+    >>> tight, nowhere = constrained_bounds(network, box, crown, [condition])
+    >>> crown.unstable_count, tight.unstable_count, nowhere.tolist()
+    (2, 0, [False])
     """
+    bounds.require(network)
+    for condition in conditions:
+        if condition.rows.count != 1:
+            raise InputError(f"a condition is about one objective, not {condition.rows.count}")
+    each = [_sweeps(network, domain, bounds.pairs, condition, stopped) for condition in conditions]
+    somewhere = [pairs for pairs in each if pairs is not None]
+    nowhere = np.array([pairs is None for pairs in each], dtype=bool)
+    if not somewhere:
+        return bounds, nowhere
+    loosest = {
+        name: (
+            np.minimum.reduce([pairs[name][0] for pairs in somewhere]),
+            np.maximum.reduce([pairs[name][1] for pairs in somewhere]),
+        )
+        for name in bounds.pairs
+    }
+    state = propagate(network, as_inputs(network, domain), loosest)
+    return collect(state, bounds.level).intersect(bounds), nowhere
 
-    def __init__(
-        self, network: Network, domain: Domain, bounds: PreactivationBounds, objective: Objectives, enough: float
-    ) -> None:
-        if objective.count != 1:
-            raise InputError(f"bounds can be constrained by one objective at a time, not {objective.count}")
-        self.bounds, self.upper = bounds, np.inf
-        self._network, self._domain, self._objective, self._enough = network, domain, objective, enough
-        self._slopes = {relu.name: np.zeros(relu.size, np.float32) for relu in network.relus}
-        for name, (lower, upper) in bounds.pairs.items():
-            self._slopes[name] = (upper > -lower).astype(np.float32)
-        self.points = self._bound(lambda: False)
 
-    @property
-    def closed(self) -> bool:
-        """Whether the objective exceeds `enough` nowhere."""
-        return self.upper <= self._enough
-
-    def sweep(self, steps: int = _STEPS, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Tighten all ReLUs, from the output to the input as the last gain most, and bound the objective again."""
-        network, domain, pairs = self._network, self._domain, self.bounds.pairs
-        condition = Condition(self._objective, self._enough, self.upper - self._enough)
+def _sweeps(
+    network: Network, domain: Domain, known: Pairs, condition: Condition, stopped: Callable[[], bool]
+) -> Bounds | None:
+    """Return bounds of all ReLUs where one condition is met; None where they contradict each other."""
+    pairs = dict(known)
+    for _ in range(_SWEEPS):
+        first = None
         for relu in reversed(network.relus):
-            if stopped() or self.closed:
+            if stopped():
+                return pairs
+            before = pairs[relu.name]
+            lower, upper = pairs[relu.name] = bound_neurons(network, domain, pairs, relu, _STEPS, stopped, condition)
+            if (lower > upper).any():
+                return None
+            gain = _gain(before, (lower, upper))
+            first = gain if first is None else first
+            if gain is not None and gain < _LAYER_GAIN:
                 break
-            lower, upper = bound_neurons(network, domain, pairs, relu, steps, stopped, condition)
-            pairs[relu.name] = lower, upper
-            self._close_where(lower, upper)
-        if self.closed:
-            return
-        state = propagate(network, as_inputs(network, domain), pairs)
-        for relu in network.relus:
-            self._close_where(state.lower[relu.input], state.upper[relu.input])
-        if not self.closed:
-            self.bounds = collect(state, self.bounds.level).intersect(self.bounds)
-            self.points = self._bound(stopped)
+        if first is None or first < _SWEEP_GAIN:
+            break
+    state = propagate(network, as_inputs(network, domain), pairs)
+    crossed = any((state.lower[relu.input] > state.upper[relu.input]).any() for relu in network.relus)
+    return None if crossed else pairs
 
-    def _close_where(self, lower: FloatArray, upper: FloatArray) -> None:
-        """Close the objective where bounds contradict each other: then there is no point to hold at."""
-        if bool((lower > upper).any()):
-            self.upper = min(self.upper, self._enough)
 
-    def _bound(self, stopped: Callable[[], bool]) -> FloatArray:
-        """Bound the objective, beginning with CROWN's slopes and with those found last; return the maximisers."""
-        search = PhaseBounds(self._network, self._domain, self.bounds, self._objective)
-        parts, ground = search.whole().take(np.zeros(2, dtype=np.int64)), search.ground
-        for name, columns in ground.columns.items():
-            parts.slope[1, columns] = self._slopes[name][ground.condensed.unstable[name]]
-        found = search.bound(parts, _OBJECTIVE_STEPS, np.array([self._enough]), stopped)
-        best = int(found.upper.argmin())
-        for name, columns in ground.columns.items():
-            self._slopes[name][ground.condensed.unstable[name]] = parts.slope[best, columns]
-        self.upper = min(self.upper, float(found.upper[best]))
-        return found.points
+def _gain(before: tuple[FloatArray, FloatArray], after: tuple[FloatArray, FloatArray]) -> float | None:
+    """Return the mean share of their ranges that the unstable neurons of a layer have lost; None if it has none."""
+    unstable = (before[0] < 0.0) & (before[1] > 0.0)
+    if not unstable.any():
+        return None
+    left = (after[1] - after[0])[unstable] / (before[1] - before[0])[unstable]
+    return 1.0 - float(left.mean())

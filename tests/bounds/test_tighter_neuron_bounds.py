@@ -10,8 +10,10 @@ from scipy import sparse
 from formulations.big_m import BigM
 from netopt.bounds.alpha_crown import alpha_crown_bounds
 from netopt.bounds.compute import compute_bounds
-from netopt.bounds.constrained import ConstrainedBounds
+from netopt.bounds.constrained import constrained_bounds
+from netopt.bounds.neuron_bounds import Condition
 from netopt.bounds.objectives import Objectives
+from netopt.bounds.phases import PhaseBounds
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective, rows_of
 from netopt.errors import InputError
@@ -66,44 +68,65 @@ def test_slopes_gain_and_a_stop_leaves_what_was_known():
         alpha_crown_bounds(random_network(2), unit_box(random_network(2)), crown)
 
 
+def condition_of(network, box, bounds, objective, enough):
+    upper = PhaseBounds(network, box, bounds, rows_of([objective]))
+    reached = float(upper.prove(upper.whole())[0][0])
+    return Condition(rows_of([objective]), enough, max(reached - enough, 1e-3))
+
+
 @given(seed=st.integers(0, 10**6), rows=st.integers(1, 3), mixed=st.booleans(), share=st.floats(-0.5, 1.5))
-@settings(max_examples=25)
-def test_constrained_bounds_hold_where_the_objective_is_open(seed, rows, mixed, share):
+@settings(max_examples=12)
+def test_constrained_bounds_hold_where_an_objective_is_open(seed, rows, mixed, share):
     network, generator = random_network(seed % 50, (3, 8, 8, 2)), np.random.default_rng(seed)
     box = unit_box(network, 0.6)
-    about_inputs = sparse.csr_array(generator.normal(size=(rows, 3))) if mixed else None
-    conjunction = Conjunction(generator.normal(size=(rows, 2)), generator.normal(size=rows), about_inputs)
-    objective = SlackObjective.normalised(conjunction)
-    points = box.sample(generator, 20_000)
-    values = objective.value(points, network.forward(points))
-    enough = float(values.min() + share * (values.max() - values.min()))  # some, all or no points are open
-    constrained = ConstrainedBounds(network, box, compute_bounds(network, box), rows_of([objective]), enough)
-    uppers = [constrained.upper]
-    for _ in range(3):
-        if constrained.closed:
-            break
-        constrained.sweep()
-        uppers.append(constrained.upper)
-    assert sorted(uppers, reverse=True) == uppers
-    assert values.max() <= max(constrained.upper, enough)
-    if (values > enough).any():
-        assert_inside(network, constrained.bounds, points[values > enough])
+    points = box.sample(generator, 10_000)
+    outputs, bounds = network.forward(points), compute_bounds(network, box)
+    conditions, is_open = [], []
+    for _ in range(seed % 2 + 1):
+        about_inputs = sparse.csr_array(generator.normal(size=(rows, 3))) if mixed else None
+        conjunction = Conjunction(generator.normal(size=(rows, 2)), generator.normal(size=rows), about_inputs)
+        objective = SlackObjective.normalised(conjunction)
+        values = objective.value(points, outputs)
+        enough = float(values.min() + share * (values.max() - values.min()))  # some, all or no points are open
+        conditions.append(condition_of(network, box, bounds, objective, enough))
+        is_open.append(values > enough)
+    tight, nowhere = constrained_bounds(network, box, bounds, conditions)
+    for some, empty in zip(is_open, nowhere, strict=True):
+        assert not (empty and some.any())
+    assert_inside(network, tight, points[np.any(is_open, axis=0)])
+    for relu in network.relus:
+        assert (tight.lower[relu.name] >= bounds.lower[relu.name]).all()
+        assert (tight.upper[relu.name] <= bounds.upper[relu.name]).all()
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_an_objective_closes_above_its_maximum_and_never_below(seed):
+def test_conditions_above_the_maximum_can_be_met_nowhere_and_others_gain(seed):
     network = random_network(seed, (3, 8, 8, 1))
     box = unit_box(network, 0.5)
     objective = SlackObjective.linear(np.ones(1))
     bounds = compute_bounds(network, box)
-    best = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, SolverParameters()).primal_bound
-    below = ConstrainedBounds(network, box, bounds, rows_of([objective]), best - 1e-4 * (1.0 + abs(best)))
-    above = ConstrainedBounds(network, box, bounds, rows_of([objective]), best + 0.2 * (below.upper - best) + 1e-6)
-    for _ in range(6):
-        below.sweep()
-        above.sweep()
-        assert not below.closed
-    assert above.closed or above.upper < below.upper + 1e-9
+    answer = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, SolverParameters())
+    best, found = answer.primal_bound, []
+    last = network.relus[-1].name
+    for enough in (best - 1e-4 * (1.0 + abs(best)), bounds.output_upper[0] + 1e-3):
+        condition = condition_of(network, box, bounds, objective, enough)
+        found.append(constrained_bounds(network, box, bounds, [condition]))
+    (below, met), (_, never) = found
+    assert not met[0]
+    assert never[0]
+    assert (below.upper[last] - below.lower[last]).sum() < (bounds.upper[last] - bounds.lower[last]).sum()
+    assert_inside(network, below, box.project(answer.point[None]))
+
+
+def test_a_stop_leaves_what_was_known():
+    network = random_network(1)
+    box = unit_box(network, 0.5)
+    bounds = compute_bounds(network, box)
+    condition = condition_of(network, box, bounds, SlackObjective.linear(np.ones(network.output_size)), 0.0)
+    same, nowhere = constrained_bounds(network, box, bounds, [condition], stopped=lambda: True)
+    assert not nowhere[0]
+    for relu in network.relus:
+        np.testing.assert_array_equal(same.upper[relu.name], bounds.upper[relu.name])
 
 
 def test_dead_and_repeated_neurons_points_and_several_objectives():
@@ -113,5 +136,5 @@ def test_dead_and_repeated_neurons_points_and_several_objectives():
     tight = alpha_crown_bounds(network, point, compute_bounds(network, point))
     assert_inside(network, tight, point.lower[None])
     two = Objectives.separate(np.ones((2, network.output_size)))
-    with pytest.raises(InputError, match="one objective at a time, not 2"):
-        ConstrainedBounds(network, box, compute_bounds(network, box), two, 0.0)
+    with pytest.raises(InputError, match="about one objective, not 2"):
+        constrained_bounds(network, box, compute_bounds(network, box), [Condition(two, 0.0, 1.0)])
