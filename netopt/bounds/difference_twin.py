@@ -11,7 +11,7 @@ with :math:`d_x = 0` at the input, where ``R x`` is bounded over the domain itse
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -24,8 +24,9 @@ from netopt.bounds.rounding import TINY, gamma, middle_and_radius, sound_lower, 
 from netopt.errors import InputError
 from netopt.network.composition import add_maps
 from netopt.network.linear_map import LinearMap
+from netopt.network.naming import with_prefix
 from netopt.network.network import INPUT, Network
-from netopt.network.nodes import Affine, Node, Relu
+from netopt.network.nodes import Affine, Node
 from netopt.network.sparse import Sparse
 
 Interval = tuple[FloatArray, FloatArray]
@@ -62,7 +63,7 @@ class Twin:
         """Both networks side by side; the output is the dense one's."""
         nodes: list[Node] = []
         for node, other in zip(self.dense.nodes, self.sparse.nodes, strict=True):
-            nodes += [_renamed(node, "dense/"), _renamed(other, "sparse/")]
+            nodes += [with_prefix(node, "dense/"), with_prefix(other, "sparse/")]
         return self.dense.with_nodes(tuple(nodes), dense_name(self.dense.output))
 
     @cached_property
@@ -141,13 +142,6 @@ def _minus(first: LinearMap, second: LinearMap) -> LinearMap:
     if difference is not None:
         return difference
     return Sparse(scipy_sparse.csr_array(first.to_csr() + negated.to_csr()))
-
-
-def _renamed(node: Node, prefix: str) -> Node:
-    sources = tuple(source if source == INPUT else prefix + source for source in node.inputs)
-    if isinstance(node, Relu):
-        return replace(node, name=prefix + node.name, input=sources[0])
-    return replace(node, name=prefix + node.name, inputs=sources)
 
 
 def _check_pair(dense: Network, sparse: Network) -> None:

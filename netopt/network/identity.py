@@ -39,7 +39,7 @@ class Identity(Sparse):
         return self.size
 
     @property
-    def signed_rows(self) -> tuple[BoolArray, BoolArray]:  # type: ignore[override]  # nothing to look at, nothing to keep
+    def signed_rows(self) -> tuple[BoolArray, BoolArray]:
         return np.ones(self.size, dtype=bool), np.zeros(self.size, dtype=bool)
 
     def apply(self, x: FloatArray) -> FloatArray:

@@ -41,3 +41,9 @@ def _renamed(node: Node, names: dict[str, str]) -> Node:
         return Relu(names[node.name], names[node.input], node.size)
     assert isinstance(node, Affine)
     return replace(node, name=names[node.name], inputs=tuple(names[source] for source in node.inputs))
+
+
+def with_prefix(node: Node, prefix: str) -> Node:
+    """Return a node with a prefix before its name and those of the nodes it reads; the input keeps its name."""
+    names = {name: name if name == INPUT else prefix + name for name in (node.name, *node.inputs)}
+    return _renamed(node, names)
