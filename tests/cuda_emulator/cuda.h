@@ -17,7 +17,7 @@
 #define __forceinline__ inline
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
-#define __align__(bytes) alignas(bytes)
+#define __align__(bytes) __attribute__((aligned(bytes)))
 // A section of its own, so that what a block left in shared memory can be overwritten before the next begins.
 #define __shared__ static __attribute__((section("cuda_shared")))
 #define __constant__ static const
