@@ -58,6 +58,7 @@ def bound_neurons(
     steps: int,
     stopped: Callable[[], bool],
     condition: Condition | None = None,
+    neurons: IntArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return bounds (lower, upper) of a ReLU's pre-activations, (size,), nowhere looser than `pairs`.
 
@@ -67,12 +68,14 @@ def bound_neurons(
     steps : of the search.
     stopped : asked all the time; neurons it leaves no time for keep their bounds.
     condition : where given, the bounds hold at the points that meet it; ``lower > upper`` tells that there are none.
+    neurons : those to look at as far as they are unstable; None for all.
     """
     state = propagate(network, as_inputs(network, domain), pairs)
     lower, upper = state.lower[relu.input][0].copy(), state.upper[relu.input][0].copy()
-    neurons = np.flatnonzero((lower < 0.0) & (upper > 0.0))
-    for first in range(0, neurons.size, _NEURONS):
-        some = neurons[first : first + _NEURONS]
+    open_ = (lower < 0.0) & (upper > 0.0)
+    unstable = np.flatnonzero(open_) if neurons is None else neurons[open_[neurons]]
+    for first in range(0, unstable.size, _NEURONS):
+        some = unstable[first : first + _NEURONS]
         high = _upper(search_of_neurons(network, domain, state, relu, some, condition), steps, 0.0, stopped)
         lower[some] = np.maximum(lower[some], -high[some.size :])
         upper[some] = np.minimum(upper[some], high[: some.size])

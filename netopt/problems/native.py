@@ -69,7 +69,8 @@ class NativeProofs:
             again = []
             for k, goals in enumerate(pending):
                 now = time.monotonic()
-                if self._search(goals, now + min(turn, max(0.0, end - now) / (len(pending) - k))):
+                share = max(0.0, end - now) / (len(pending) - k)
+                if self._search(goals, now + (share if len(pending) == 1 else min(turn, share))):
                     again.append(goals)
             pending, turn = again, 2.0 * turn
         return sum(lanes.bounded for lanes in self._cases.values())

@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray
+from netopt.engines.branch_and_bound.rounds import Rounds
 from netopt.engines.branch_and_bound.schedule import Rule, schedule
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
-from netopt.engines.branch_and_bound.team import Team
+from netopt.engines.branch_and_bound.team import Team, processes
 from netopt.engines.branch_and_bound.tightening import Tightening
 
 #: Seconds of a turn, twice as many after a turn in which nothing was bounded: a step of a large network takes long.
 _TURN = 1.0
-#: Seconds of a search before other processes take part in it.
-_ALONE = 0.5
 
 
 @dataclass(slots=True, eq=False)
 class _Lane:
     """One search and the time it had; `search` is None before its first turn and after it was given up.
 
+    Times are in seconds of one processor: what several processes spend together counts several times.
     `recent` is what of `spent` the search itself has had, `before` what others bounded before it took over; `growing`
     is whether it had more open parts after its last turn than before.
     """
@@ -33,6 +33,7 @@ class _Lane:
     rule: Rule
     tightening: Tightening | None = None
     search: Search[Any] | None = None
+    rounds: Rounds | None = None
     spent: float = 0.0
     recent: float = 0.0
     turn: float = _TURN
@@ -53,7 +54,7 @@ class Lanes:
     Parameters
     ----------
     memory : bytes that the open parts of one search may take; None for no limit.
-    team : processes that take part in a search once it has lasted for a moment.
+    team : processes that take part as soon as they are loaded.
     told : called after every turn.
 
     Attributes
@@ -99,42 +100,43 @@ class Lanes:
     def advance(self, deadline: float | None, most: int | None = None) -> None:
         """Go on until nothing is left, the watch says stop, a value of `time.monotonic`, or `most` parts bounded."""
         last = None if most is None else self.bounded + most
+        if self._team is not None and not self.finished:
+            self._team.start()
         while not (self.finished or self._watch.stopped()):
             now = time.monotonic()
-            if (deadline is not None and now >= deadline) or (last is not None and self.bounded >= last):
+            end = np.inf if deadline is None else deadline
+            if now >= end or (last is not None and self.bounded >= last):
                 return
             lane = min((lane for lane in self._lanes if not lane.ended), key=lambda lane: lane.due)
-            end = now + lane.turn if deadline is None else min(deadline, now + lane.turn)
-            if not self._tighten(lane, now, deadline):
-                self._turn(lane, end, None if last is None else last - self.bounded)
+            cores = processes(self._team)
+            if not self._tighten(lane, now, end, cores):
+                turn = now + lane.turn / cores
+                self._turn(lane, min(end, turn), None if last is None else last - self.bounded)
+                lane.recent += (time.monotonic() - now) * cores
+            lane.spent += (time.monotonic() - now) * cores
             self._told()
 
-    def _tighten(self, lane: _Lane, now: float, deadline: float | None) -> bool:
+    def _tighten(self, lane: _Lane, now: float, deadline: float, cores: int) -> bool:
         """Give a search that does not get on tighter bounds to begin anew with; return whether it was time for that."""
         tightening = lane.tightening
         if tightening is None:
             return False
-        seconds = tightening.seconds(lane.spent - tightening.spent, lane.recent, lane.growing)
+        left = (deadline - now) * cores
+        seconds = tightening.seconds(lane.spent - tightening.spent, lane.recent, lane.growing, left)
         if seconds == 0.0:
             return False
-        end = now + seconds if deadline is None else min(deadline, now + seconds)
-        tightening.advance(end, self._watch.stopped)
+        tightening.advance(now + seconds / cores, self._watch.stopped, self._team)
         lane.search, lane.before, lane.recent = None, lane.bounded, 0.0
-        lane.spent += time.monotonic() - now
         return True
 
     def _turn(self, lane: _Lane, deadline: float, most: int | None) -> None:
-        begun = time.monotonic()
         if lane.search is None:
             tightening = lane.tightening
             lane.search = lane.rule.make(self.problem if tightening is None else tightening.problem, self._inside)
         search = lane.search
         count = search.open.count
         _drop_closed(search, self._inside.enough())
-        if self._team is not None and lane.spent > _ALONE and search.open.count > 1 and self._team.ready():
-            self._team.round(search, lane.rule.make, deadline, most)
-        else:
-            search.advance(deadline, most)
+        self._advance(lane, search, deadline, most)
         bounded = lane.before + search.bounded
         lane.turn = 2.0 * lane.turn if bounded == lane.bounded else _TURN
         lane.bounded, lane.growing = bounded, search.open.count > count
@@ -146,8 +148,17 @@ class Lanes:
         if search.finished or heavy:
             self.out_of_memory |= heavy and not search.finished
             lane.ended, lane.search = True, None
-        lane.spent += time.monotonic() - begun
-        lane.recent += time.monotonic() - begun
+
+    def _advance(self, lane: _Lane, search: Search[Any], deadline: float, most: int | None) -> None:
+        """Advance a search: with the team where that has something to work on, else until it has."""
+        if self._team is None or not self._team.ready():
+            search.advance(deadline, most)
+        elif search.open.count <= self._team.count:
+            search.advance(deadline, 1)
+        else:
+            if lane.rounds is None:
+                lane.rounds = Rounds(self._team, lane.rule.make)
+            lane.rounds.advance(search, deadline, most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.bounds.inputs import as_inputs
-from netopt.bounds.neuron_bounds import search_of_neurons
+from netopt.bounds.neuron_bounds import Pairs, search_of_neurons
 from netopt.bounds.phases import PhaseBounds
 from netopt.bounds.propagation import propagate
 from netopt.engines.branch_and_bound.branching import NONE, candidates, choose
@@ -49,6 +49,7 @@ class NeuronSplit:
     Parameters
     ----------
     pairs : known bounds of the ReLUs in front of `relu` and of itself, name -> (lower, upper).
+    neurons : those to look at as far as they are unstable; None for all.
 
     Attributes
     ----------
@@ -57,11 +58,11 @@ class NeuronSplit:
     """
 
     def __init__(
-        self, network: Network, domain: Domain, pairs: dict[str, tuple[FloatArray, FloatArray]], relu: Relu
+        self, network: Network, domain: Domain, pairs: Pairs, relu: Relu, neurons: IntArray | None = None
     ) -> None:
         state = propagate(network, as_inputs(network, domain), pairs)
         self._lower, self._upper = state.lower[relu.input][0], state.upper[relu.input][0]
-        self.neurons = _nearest_to_stable(self._lower, self._upper)
+        self.neurons = _nearest_to_stable(self._lower, self._upper, neurons)
         self.bounded = 0
         self._known = np.concatenate([self._upper[self.neurons], -self._lower[self.neurons]])
         self._closed: FloatArray = np.full(self._known.size, -np.inf)
@@ -154,9 +155,10 @@ class NeuronSplit:
             self._open = self._open.take(~done)
 
 
-def _nearest_to_stable(lower: FloatArray, upper: FloatArray) -> IntArray:
+def _nearest_to_stable(lower: FloatArray, upper: FloatArray, among: IntArray | None) -> IntArray:
     """Return unstable neurons, ascending; where there are too many, those nearest to being stable."""
-    unstable = np.flatnonzero((lower < 0.0) & (upper > 0.0))
+    open_ = (lower < 0.0) & (upper > 0.0)
+    unstable = np.flatnonzero(open_) if among is None else among[open_[among]]
     if unstable.size <= _NEURONS:
         return unstable
     near = np.minimum(upper, -lower)[unstable] / (upper - lower)[unstable]

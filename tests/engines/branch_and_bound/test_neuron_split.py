@@ -13,8 +13,9 @@ from netopt.bounds.compute import compute_bounds
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.engines.branch_and_bound import lanes, tightening
 from netopt.engines.branch_and_bound.lanes import Lanes
+from netopt.engines.branch_and_bound.layer_pass import split_neurons
 from netopt.engines.branch_and_bound.neuron_split import NeuronSplit
-from netopt.engines.branch_and_bound.tightening import Tightening, split_neurons
+from netopt.engines.branch_and_bound.tightening import Tightening
 from netopt.engines.objective import SlackObjective
 from netopt.errors import InputError
 from netopt.network.network import Network

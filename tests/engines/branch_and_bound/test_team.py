@@ -12,6 +12,7 @@ import pytest
 from interval_search import Aim, IntervalSearch, interval_problem
 
 from netopt.engines.branch_and_bound import team as team_module
+from netopt.engines.branch_and_bound.rounds import Rounds
 from netopt.engines.branch_and_bound.team import Team
 from netopt.engines.local_processes import LocalProcesses
 
@@ -50,6 +51,7 @@ def alone() -> IntervalSearch:
 def together(make_executor: Callable[[], Executor], count: int) -> IntervalSearch:
     search = IntervalSearch(interval_problem(), Aim(AIM))
     team = Team(make_executor, count)
+    rounds = Rounds(team, IntervalSearch)
     search.advance(None, most=8)
     end = time.monotonic() + 60.0
     while not team.ready():
@@ -57,7 +59,7 @@ def together(make_executor: Callable[[], Executor], count: int) -> IntervalSearc
         time.sleep(0.01)
     while not search.finished:
         if team.ready():
-            team.round(search, IntervalSearch, time.monotonic() + 0.05, most=100)
+            rounds.advance(search, time.monotonic() + 0.05, most=100)
         else:  # the processes are lost
             search.advance(None, most=1)
     team.close()
@@ -85,7 +87,7 @@ def test_what_other_processes_see_is_shown_to_the_watch() -> None:
     while not team.ready():
         time.sleep(0.01)
     before, search.open = search.bounded, search.open.take(slice(0, 2))
-    team.round(search, IntervalSearch, time.monotonic() + 0.5, most=0)  # nothing is done here
+    Rounds(team, IntervalSearch).advance(search, time.monotonic() + 0.5, most=0)  # nothing is done here
     team.close()
     assert search.bounded > before
     assert watch.points > 2
@@ -105,7 +107,7 @@ def test_a_round_ends_with_the_watch_and_keeps_every_part() -> None:
     team, covered = Team(lambda: Silent(1), 1), float((search.open.high - search.open.low).sum())
     assert team.ready()
     watch.stop = True
-    team.round(search, IntervalSearch, time.monotonic() + 60.0, most=None)
+    Rounds(team, IntervalSearch).advance(search, time.monotonic() + 60.0, most=None)
     assert float((search.open.high - search.open.low).sum()) == pytest.approx(covered)
     assert search.upper[0] >= 0.25
 
@@ -115,7 +117,7 @@ def test_the_parts_furthest_from_closed_are_dealt_first() -> None:
     search.advance(None, most=500)
     assert search.open.count > 150
     team = Team(lambda: ThreadPoolExecutor(1), 1)
-    rest, shares = team._deal(search.open, b"", np.array([AIM]))
+    rest, shares = Rounds(team, IntervalSearch)._deal(search.open, np.array([AIM]))
     dealt = np.concatenate([share.upper[:, 0] for share in shares])
     assert rest.count + dealt.size == search.open.count
     assert dealt.min() >= rest.upper.max()
