@@ -9,12 +9,14 @@ import numpy as np
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.errors import InputError, InvalidOptionError
 from netopt.network.network import Network
+from netopt.pruning.agree import agree
 from netopt.pruning.apply import apply_mask, center_values
 from netopt.pruning.influence import find_ranges
 from netopt.pruning.mask import Mask
 from netopt.pruning.paths import ensure_path
 from netopt.pruning.registry import Method, check_rate, find_method
 from netopt.pruning.request import Request
+from netopt.pruning.sample import draw_sample
 from netopt.pruning.weights import prunable_maps
 from netopt.specification.domain import Domain
 
@@ -53,7 +55,8 @@ def prune(
     rate : the fraction removed, in [0, 1).
     domain : the inputs that matter; some methods need it.
     bounds : pre-activation bounds of `network` over `domain`; None computes interval bounds where they are needed.
-    fold : whether biases take the value at the domain's centre of what was removed; None: where a domain is given.
+    fold : whether biases take the value of what was removed, at the domain's centre or (`ticket`) on average; None:
+        where a domain is given.
     seed : governs all that is random.
 
     Raises
@@ -76,12 +79,17 @@ def prune(
     chosen = find_method(method)
     _check(network, method, chosen, rate, domain, fold)
     ranges = find_ranges(network, domain, bounds) if domain is not None and chosen.needs_domain else None
-    request = Request(network, prunable_maps(network), rate, np.random.default_rng(seed), ranges)
+    generator = np.random.default_rng(seed)
+    sample = draw_sample(network, domain, generator) if domain is not None and chosen.averages else None
+    request = Request(network, prunable_maps(network), rate, generator, ranges, sample, chosen.rescales)
     kept = chosen.select(request)
     notices: tuple[str, ...] = ()
     if chosen.takes_rate:  # a lossless mask of a function that is constant on the domain has no path, rightly
         kept, notices = ensure_path(network, kept)
     mask = Mask(kept, method, rate, network.sha256)
+    if sample is not None and ranges is not None:
+        influence = ranges.influence if chosen.rescales else None
+        return Pruned(agree(network, apply_mask(network, mask), sample, influence), mask, notices)
     means = center_values(network, domain) if domain is not None and fold is not False else None
     return Pruned(apply_mask(network, mask, means), mask, notices)
 
@@ -92,6 +100,8 @@ def _check(network: Network, name: str, method: Method, rate: float, domain: Dom
         raise InvalidOptionError(f"pruning method {name!r} takes no rate and {rate:g} was given; leave it out")
     if not method.takes_rate and fold is False:
         raise InvalidOptionError(f"pruning by {name!r} is exact only with folding; leave fold=False out")
+    if method.averages and fold is False:
+        raise InvalidOptionError(f"pruning by {name!r} counts on folded averages; leave fold=False out")
     if domain is None and method.needs_domain:
         raise InvalidOptionError(f"pruning by {name!r} looks at the inputs that matter; give a domain")
     if domain is None and fold:

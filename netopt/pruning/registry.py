@@ -13,6 +13,7 @@ from netopt.pruning.lossless import keep_needed
 from netopt.pruning.request import Request
 from netopt.pruning.select import keep_globally, keep_layerwise, scaled
 from netopt.pruning.structured import at_random, by_units, norm_of_weights, width_of_values
+from netopt.pruning.ticket import keep_ticket
 
 Selection = Callable[[Request], Mapping[str, BoolArray]]
 
@@ -26,11 +27,15 @@ class Method:
     select : from a request to the weights kept.
     needs_domain : whether it looks at what flows through the weights over a domain.
     takes_rate : whether it removes a given fraction, or all that its rule names.
+    averages : whether it looks at points of the domain; biases then take averages over them, not the centre's values.
+    rescales : whether the weights kept are multiplied by one factor a layer.
     """
 
     select: Selection
     needs_domain: bool = False
     takes_rate: bool = True
+    averages: bool = False
+    rescales: bool = False
 
 
 def _layerwise(score: Callable[[Request], scores.Scores]) -> Selection:
@@ -52,6 +57,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "neuron-norm": Method(by_units(norm_of_weights)),
         "neuron-width": Method(by_units(width_of_values), needs_domain=True),
         "neuron-random": Method(by_units(at_random)),
+        "ticket": Method(keep_ticket, needs_domain=True, averages=True),
+        "ticket-rescaled": Method(keep_ticket, needs_domain=True, averages=True, rescales=True),
         "global-magnitude": Method(_global(lambda request: scaled(scores.magnitude(request)))),
         "global-domain-aware": Method(_global(scores.domain_aware), needs_domain=True),
     }

@@ -1,0 +1,133 @@
+r"""Biases, and factors, with which a sparse network agrees with the dense one.
+
+Node by node, with h the dense values a layer reads, g the sparse ones, W and V the dense and the pruned weights,
+
+.. math:: b' = b + E[W h - V g],
+
+so that every pre-activation has the dense average over a sample, whatever earlier layers lost; at a sample of one point
+both networks are equal there. With `rescale` the weights kept are multiplied by one factor a layer, the least-squares
+one over the sample,
+
+.. math:: \alpha = \sum_o \omega_o^2 \mathrm{Cov}((W h)_o, (V g)_o) \Big/ \sum_o \omega_o^2 \mathrm{Var}((V g)_o) ,
+
+:math:`\omega` the influence of each pre-activation on the outputs (`netopt.pruning.influence`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from netopt.arrays import FloatArray
+from netopt.network.linear_map import LinearMap
+from netopt.network.network import INPUT, Network
+from netopt.network.nodes import Affine, Node, Relu
+from netopt.pruning.sample import Sample, at_point
+from netopt.pruning.weights import is_structural
+
+#: Factors this close to 1 are rounding.
+_ROUNDING = 1e-9
+
+
+def agree(
+    network: Network, sparse: Network, sample: Sample, influence: Mapping[str, FloatArray] | None = None
+) -> Network:
+    """Return `sparse` with the biases of a network that agrees with `network` on average over a sample.
+
+    Parameters
+    ----------
+    sparse : `network` with some of its weights at zero; nodes of the same names, inputs and sizes.
+    influence : name of an Affine -> (size,) how much its values count; weights kept are then rescaled layer by layer.
+        None leaves the weights as they are.
+    """
+    dense, thin = {INPUT: sample.points}, {INPUT: sample.points}
+    last_readers = readers_at_last(network)
+    nodes: list[Node] = []
+    for node, small in zip(network.nodes, sparse.nodes, strict=True):
+        dense[node.name] = value_of(node, dense)
+        if isinstance(small, Relu) or isinstance(node, Relu):
+            nodes.append(small)
+            thin[node.name] = value_of(small, thin)
+            forget(node, last_readers, dense, thin)
+            continue
+        counts = None if influence is None else influence[node.name]
+        made, thin[node.name] = adapted(node, small.maps, thin, dense[node.name], sample, counts)
+        nodes.append(made)
+        forget(node, last_readers, dense, thin)
+    return sparse.with_nodes(tuple(nodes))
+
+
+def agree_at(network: Network, sparse: Network, x: FloatArray) -> Network:
+    """Return `sparse` with the biases of a network that agrees with `network` at a point (n,), neuron by neuron."""
+    return agree(network, sparse, at_point(x))
+
+
+def value_of(node: Node, values: Mapping[str, FloatArray]) -> FloatArray:
+    """Return a node's value, (count, size), from those of the nodes it reads."""
+    if isinstance(node, Relu):
+        return np.maximum(values[node.input], 0.0)
+    return node.value(values, values[node.inputs[0]].shape[0])
+
+
+def readers_at_last(network: Network) -> dict[str, str]:
+    """Return the last node that reads each value: name -> name."""
+    return {source: node.name for node in network.nodes for source in node.inputs}
+
+
+def forget(node: Node, last_readers: Mapping[str, str], *values: dict[str, FloatArray]) -> None:
+    """Drop the values that `node` was the last to read."""
+    for source in node.inputs:
+        if last_readers[source] == node.name:
+            for of in values:
+                of.pop(source, None)
+
+
+def adapted(
+    node: Affine,
+    maps: tuple[LinearMap, ...],
+    values: Mapping[str, FloatArray],
+    target: FloatArray,
+    sample: Sample,
+    influence: FloatArray | None,
+) -> tuple[Affine, FloatArray]:
+    """Return an Affine with pruned maps that agrees with its target on average, and its value, (count, size).
+
+    Parameters
+    ----------
+    maps : the maps of `node`, pruned.
+    values : sparse values of the nodes read, (count, size) each.
+    target : (count, size) the dense value.
+    influence : (size,) how much each value counts for the factor; None for no factor.
+    """
+    given = [linear_map.apply(values[source]) for source, linear_map in zip(node.inputs, maps, strict=True)]
+    if influence is not None:
+        learned = [k for k, linear_map in enumerate(node.maps) if not is_structural(linear_map)]
+        factor = _factor([given[k] for k in learned], target - _sum(given, set(learned), target), sample, influence)
+        maps = tuple(m.scale_rows(np.full(m.out_size, factor)) if k in learned else m for k, m in enumerate(maps))
+        given = [factor * value if k in learned else value for k, value in enumerate(given)]
+    total = np.sum(given, axis=0)
+    bias = sample.mean(target - total)
+    return Affine(node.name, node.inputs, maps, bias), total + bias
+
+
+def _sum(given: list[FloatArray], without: set[int], target: FloatArray) -> FloatArray:
+    """Return the sum of all values but some."""
+    left = [value for k, value in enumerate(given) if k not in without]
+    return np.sum(left, axis=0) if left else np.zeros_like(target)
+
+
+def _factor(learned: list[FloatArray], target: FloatArray, sample: Sample, influence: FloatArray) -> float:
+    """Return the factor that brings the sum of the learned maps' values closest to the target; 1 where none is."""
+    if not learned:
+        return 1.0
+    count = np.sqrt(sample.weights)[:, None] * (influence / max(float(influence.max(initial=0.0)), 1e-300))
+    value = np.sum(learned, axis=0)
+    value = (value - sample.mean(value)) * count
+    wanted = (target - sample.mean(target)) * count
+    scale = float(np.abs(value).max(initial=0.0))
+    if not 0.0 < scale < np.inf:
+        return 1.0
+    value, wanted = value / scale, wanted / scale
+    factor = float(np.vdot(wanted, value) / np.vdot(value, value))
+    return factor if np.isfinite(factor) and factor > 0.0 and abs(factor - 1.0) > _ROUNDING else 1.0
