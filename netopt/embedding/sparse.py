@@ -8,7 +8,7 @@ from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.embedding.correction import slope_at, slope_over, with_slope
 from netopt.network.network import Network
-from netopt.pruning.apply import apply_mask, node_values
+from netopt.pruning.agree import agree_at
 from netopt.pruning.prune import prune
 from netopt.pruning.registry import parse_prune
 from netopt.reduction.reduce import reduce_network
@@ -79,7 +79,7 @@ def sparsify(
     if not whole.network.relu_count:  # affine over the domain, as where all inputs are constants: nothing to gain
         return SparseNetwork(whole.network, whole.bounds, network, dense_bounds)
     found = prune(network, option.method, option.rate, domain=domain, bounds=dense_bounds)
-    pruned = found.network if center is None else apply_mask(network, found.mask, node_values(network, center))
+    pruned = found.network if center is None else agree_at(network, found.network, center)
     pruned_bounds = tighten(pruned, domain, level)
     if center is None:
         center = domain.center

@@ -106,9 +106,11 @@ def adapted(
         factor = _factor([given[k] for k in learned], target - _sum(given, set(learned), target), sample, influence)
         maps = tuple(m.scale_rows(np.full(m.out_size, factor)) if k in learned else m for k, m in enumerate(maps))
         given = [factor * value if k in learned else value for k, value in enumerate(given)]
-    total = np.sum(given, axis=0)
-    bias = sample.mean(target - total)
-    return Affine(node.name, node.inputs, maps, bias), total + bias
+    total: FloatArray = np.broadcast_to(node.bias, target.shape)
+    for value in given:  # in the order of the dense value, so that what lost nothing keeps its bias to the last bit
+        total = total + value
+    shift = sample.mean(target - total)
+    return Affine(node.name, node.inputs, maps, node.bias + shift), total + shift
 
 
 def _sum(given: list[FloatArray], without: set[int], target: FloatArray) -> FloatArray:

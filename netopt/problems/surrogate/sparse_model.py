@@ -14,7 +14,7 @@ from netopt.engines.objective import SlackObjective
 from netopt.engines.transferred import corrected
 from netopt.network.network import Network
 from netopt.problems.surrogate.options import Pruning
-from netopt.pruning.apply import apply_mask, node_values
+from netopt.pruning.agree import agree_at
 from netopt.pruning.prune import prune
 from netopt.reduction import reduce_network
 from netopt.specification.domain import Domain
@@ -71,9 +71,7 @@ class SparseModel:
         """
         begun = time.monotonic()
         pruned = prune(network, pruning.method, pruning.rate, domain=domain, bounds=bounds, seed=seed)
-        folded = pruned.network
-        if point is not None:
-            folded = apply_mask(network, pruned.mask, node_values(network, point))
+        folded = pruned.network if point is None else agree_at(network, pruned.network, point)
         level = "interval" if bounds.level == "interval" else "crown"
         found = compute_bounds(folded, domain, level, deadline=deadline)
         differences = difference_bounds(network, folded, domain, bounds, found, level=level, deadline=deadline)
