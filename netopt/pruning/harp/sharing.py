@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import torch
+from netopt.bounds.torch_maps import Tensor
 
 
-def shared_array(tensor: torch.Tensor) -> Any:
+def shared_array(tensor: Tensor) -> Any:
     """Return a tensor's values as an array in the same memory, without their gradient history."""
     values = tensor.detach()
     if values.device.type == "cpu":
         return values.numpy()
-    from netopt.gpu import import_cupy
+    from netopt.gpu.device import import_cupy
 
     cupy = import_cupy()
     if values.dtype == _torch().bool:  # older versions of DLPack know no bool
@@ -23,12 +22,11 @@ def shared_array(tensor: torch.Tensor) -> Any:
     return cupy.from_dlpack(values)
 
 
-def shared_tensor(array: Any) -> torch.Tensor:
+def shared_tensor(array: Any) -> Tensor:
     """Return an array's values as a tensor in the same memory."""
     torch = _torch()
     if isinstance(array, np.ndarray):
-        tensor: torch.Tensor = torch.from_numpy(array)
-        return tensor
+        return torch.from_numpy(array)
     is_mask = array.dtype == bool
     tensor = torch.from_dlpack(array.view("uint8") if is_mask else array)
     return tensor.view(torch.bool) if is_mask else tensor
