@@ -118,7 +118,11 @@ def _clean(weight: sparse.csr_array) -> Sparse:
 
 
 def _with_convolution(outer: LinearMap, inner: LinearMap) -> Convolution | None:
-    """Return a product with a convolution where the other factor picks and scales whole channels."""
+    """Return a product with a convolution where the other factor mixes whole channels, pixel by pixel."""
+    if isinstance(outer, Convolution) and isinstance(inner, Convolution):
+        if not inner.pointwise or outer.groups > 1:
+            return None
+        return outer.mix_inputs(sparse.csr_array(inner.weight[:, :, 0, 0]))
     if isinstance(outer, Convolution) and isinstance(inner, Sparse):
         _, height, width = outer.in_shape
         mixing = _channel_mixing(inner.weight, height * width)

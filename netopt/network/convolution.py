@@ -73,6 +73,12 @@ class Convolution(LinearMap):
         """All but the weights: two convolutions of equal geometry add by their weights."""
         return (self.weight.shape, self.in_shape, self.strides, self.pads, self.dilations, self.groups)
 
+    @property
+    def pointwise(self) -> bool:
+        """Whether each pixel is read by itself: a matrix over the channels, the same everywhere."""
+        single = self.weight.shape[2:] == (1, 1) and self.groups == 1
+        return single and self.strides == (1, 1) and not any(self.pads)
+
     def with_weight(self, weight: FloatArray) -> Convolution:
         """Return the convolution with another kernel."""
         return replace(self, weight=weight)

@@ -16,7 +16,7 @@ from netopt.network.network import INPUT
 from netopt.network.nodes import Affine, Node, Relu
 from netopt.network.sparse import Sparse
 from netopt.reduction.maps import join_terms, settled, take
-from netopt.reduction.merging import Readers, choose_merged, inlining_pays
+from netopt.reduction.merging import Readers, choose_merged, choose_merged_channels, inlining_pays
 from netopt.reduction.plan import Plan
 from netopt.reduction.prepare import unused_name
 from netopt.reduction.proportional import proportional_rows
@@ -172,13 +172,12 @@ class _Builder:
 
     def _merged(self, node: Relu, expression: Expression) -> BoolArray:
         """Return the neurons written into their readers: active ones where that pays, and what became constant."""
-        merged = np.zeros(node.size, dtype=bool)
-        if self.plan.grain[node.name] > 1:
-            return merged
-        keep = self.plan.keep[node.name]
+        keep, grain = self.plan.keep[node.name], self.plan.grain[node.name]
         active = keep & (self.bounds.lower[node.name] >= 0.0)
-        maps = [m for _, m in expression.terms]
-        merged = choose_merged(maps, keep, Readers.of(self.plan, node.name), active)
+        maps, readers = [m for _, m in expression.terms], Readers.of(self.plan, node.name)
+        if grain > 1:
+            return choose_merged_channels(maps, keep, readers, active, grain)
+        merged = choose_merged(maps, keep, readers, active)
         merged[expression.rows[expression.constant]] = True
         return merged
 

@@ -85,6 +85,30 @@ def choose_merged(maps: list[LinearMap], where: BoolArray, readers: Readers, can
     return chosen
 
 
+def choose_merged_channels(
+    maps: list[LinearMap], where: BoolArray, readers: Readers, candidates: BoolArray, pixels: int
+) -> BoolArray:
+    """Return the same for channels of `pixels` neurons each, all or none, between convolutions.
+
+    Values made by a 1x1 convolution are written into the convolutions that read them where these store no more then.
+    """
+    chosen = np.zeros(where.size, dtype=bool)
+    mixed = [m for m in maps if isinstance(m, Convolution) and m.pointwise]
+    read = [m for m in readers.patterns if isinstance(m, Convolution) and m.groups == 1]
+    if not mixed or len(mixed) < len(maps) or len(read) < len(readers.patterns) or where.size % pixels:
+        return chosen
+    channels = np.logical_and.reduce(candidates.reshape(-1, pixels), axis=1)
+    if mixed[0].out_size // mixed[0].out_shape[0] != pixels or not channels.any():
+        return chosen
+    rows = channels[where.reshape(-1, pixels)[:, 0]]
+    own = sum(int(np.count_nonzero(m.weight[rows])) for m in mixed)
+    kernels = [m.weight.shape[0] * m.weight.shape[2] * m.weight.shape[3] for m in read]
+    saved = own + sum(kernels) * int(np.count_nonzero(channels))
+    if sum(kernels) * sum(m.in_shape[0] for m in mixed) <= saved:
+        chosen = np.repeat(channels, pixels)
+    return chosen
+
+
 def inlining_pays(maps: list[LinearMap], kept: BoolArray, readers: Readers, relu_rows: int) -> bool:
     """Return whether a whole Affine is better written into the Affines that read it (`relu_rows` of it go to ReLUs)."""
     if not _can_merge(maps, readers):
