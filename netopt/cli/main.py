@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "bounds": "netopt.cli.bounds",
         "info": "netopt.cli.info",
         "prune": "netopt.cli.prune",
+        "harp": "netopt.cli.harp",
         "formulate": "netopt.cli.formulate",
         "campaign": "netopt.cli.campaign",
         "supports": "netopt.cli.supports",

@@ -44,9 +44,9 @@ def keep_largest(scores: Any, offsets: IntArray, keep: IntArray) -> Any:
     check_layers(scores, offsets, keep)
     if isinstance(scores, np.ndarray):
         return _keep_largest(scores, offsets, keep)
-    from netopt.pruning.harp import select_cuda
+    from netopt.pruning.harp.select_cuda import keep_largest as keep_on_gpu
 
-    return select_cuda.keep_largest(scores, offsets, keep)
+    return keep_on_gpu(scores, offsets, keep)
 
 
 def check_layers(scores: Any, offsets: IntArray, keep: IntArray | None = None) -> None:

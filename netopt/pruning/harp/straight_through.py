@@ -33,9 +33,9 @@ def apply_mask(weights: Any, mask: Any) -> Any:
     _check_equal(weights=weights, mask=mask)
     if isinstance(weights, np.ndarray):
         return np.where(mask, weights, weights.dtype.type(0))
-    from netopt.pruning.harp import straight_through_cuda
+    from netopt.pruning.harp.straight_through_cuda import apply_mask as apply_on_gpu
 
-    return straight_through_cuda.apply_mask(weights, mask)
+    return apply_on_gpu(weights, mask)
 
 
 def straight_through(gradient: Any, weights: Any, scores: Any, offsets: IntArray) -> tuple[Any, Any]:
@@ -65,9 +65,9 @@ def straight_through(gradient: Any, weights: Any, scores: Any, offsets: IntArray
     if isinstance(weights, np.ndarray):
         products = gradient * weights
         return products * np.sign(scores), np.add.reduceat(products, offsets[:-1], dtype=np.float64)
-    from netopt.pruning.harp import straight_through_cuda
+    from netopt.pruning.harp.straight_through_cuda import straight_through as pass_on_gpu
 
-    return straight_through_cuda.straight_through(gradient, weights, scores, offsets)
+    return pass_on_gpu(gradient, weights, scores, offsets)
 
 
 def _check_equal(**arrays: Any) -> None:

@@ -32,8 +32,8 @@ def straight_through(gradient: Any, weights: Any, scores: Any, offsets: IntArray
     layers = offsets.size - 1
     score_gradient, sums = library.empty(weights.size, "f4"), library.empty(cut.count, "f8")
     rate_gradient = library.empty(layers, "f8")
-    given = (as_bits(library, gradient, "gradients"), as_bits(library, weights, "weights"))
-    given = (*given, as_bits(library, scores, "scores"), np.int64(weights.size))
-    KERNELS.launch("straight_through", cut.count, THREADS, (*given, cut.begin, cut.end, score_gradient, sums))
+    given = [as_bits(library, array, "gradients, weights and scores") for array in (gradient, weights, scores)]
+    found = (np.int64(weights.size), cut.begin, cut.end, score_gradient, sums)
+    KERNELS.launch("straight_through", cut.count, THREADS, (*given, *found))
     KERNELS.launch("sum_pieces", layers, THREADS, (sums, cut.first, rate_gradient))
     return score_gradient, rate_gradient

@@ -13,6 +13,7 @@ from netopt.errors import InputError
 from netopt.pruning.harp import select_cuda, straight_through_cuda
 from netopt.pruning.harp.pieces import TILE
 from netopt.pruning.harp.select import keep_largest
+from netopt.pruning.harp.sharing import shared_array, shared_tensor
 from netopt.pruning.harp.straight_through import apply_mask, straight_through
 
 Floats = NDArray[np.float32]
@@ -175,3 +176,14 @@ def test_wrong_layers_counts_and_scores_are_refused() -> None:
 def test_only_float32_goes_to_a_gpu() -> None:
     with pytest.raises(InputError, match="have to be float32, not float64"):
         select_cuda.keep_largest(np.ones(3), np.array([0, 3]), np.array([1]))
+
+
+def test_tensors_and_arrays_share_their_memory() -> None:
+    torch = pytest.importorskip("torch")
+    tensor = torch.zeros(4, requires_grad=True)
+    array = shared_array(tensor)
+    array[1] = 7.0
+    assert tensor.tolist() == [0.0, 7.0, 0.0, 0.0]
+    mask = np.zeros(3, dtype=bool)
+    shared_tensor(mask)[2] = True
+    assert mask.tolist() == [False, False, True]

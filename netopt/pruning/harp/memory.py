@@ -1,0 +1,53 @@
+r"""How much memory a HARP training takes, said before it begins.
+
+With P parameters, A values that a forward pass makes a point (inputs and nodes), a batch of b points and n training
+images of i inputs, the largest of its three parts at one time is about
+
+.. math:: 112 P + 4 c\, b\, A + 8\, n\, i + 350\ \text{MB}
+
+bytes: the tensors and arrays as long as the parameters (state, gradients, group numbers, the network itself in float64
+and what masks are made with), the values that a backward pass keeps (c = 3 for one forward pass, 6 for the losses
+that take two), the images as read and as tensors, and torch itself.
+"""
+
+from __future__ import annotations
+
+from netopt.errors import InvalidOptionError
+from netopt.gpu.device import describe_gpu
+from netopt.network.network import Network
+from netopt.pruning.harp.options import HarpOptions
+
+_BYTES_PER_PARAMETER = 112
+_PASSES = {"natural": 2, "pgd-at": 3, "trades": 6, "mart": 6}
+_LIBRARIES = 350 * 2**20
+
+
+def estimate_memory(network: Network, options: HarpOptions, images: int) -> int:
+    """Return about how many bytes a training on so many images takes."""
+    values = network.input_size + sum(node.size for node in network.nodes)
+    batch = 4 * _PASSES[options.loss] * min(options.batch, images) * values
+    return _BYTES_PER_PARAMETER * network.parameters + batch + 8 * images * network.input_size + _LIBRARIES
+
+
+def free_memory(device: str) -> int:
+    """Return how many bytes are free on a device."""
+    if device == "cuda":
+        return describe_gpu().free_memory
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def check_memory(needed: int, free: int) -> None:
+    """Check that there is enough memory.
+
+    Raises
+    ------
+    InvalidOptionError
+        There is not.
+    """
+    if needed > free:
+        raise InvalidOptionError(
+            f"the training needs about {needed / 2**30:.2f} GB of memory and {free / 2**30:.2f} GB are free;"
+            " give a smaller --batch, fewer --samples or a smaller network"
+        )
