@@ -8,7 +8,7 @@ from netopt.ticket.fold import folded_network
 from netopt.ticket.found import Found
 from netopt.ticket.layers import Layers
 from netopt.ticket.random_network import RandomPair
-from netopt.ticket.search import Advance, Finder, find_bias, find_map
+from netopt.ticket.search import Advance, Choose, find_bias, find_map
 
 
 def random_pairs(layers: Layers, width: int, seed: int) -> tuple[tuple[RandomPair, ...], tuple[RandomPair, ...]]:
@@ -18,17 +18,17 @@ def random_pairs(layers: Layers, width: int, seed: int) -> tuple[tuple[RandomPai
     return maps, biases
 
 
-def build_ticket(target: Network, layers: Layers, *, width: int, seed: int, find: Finder, advance: Advance) -> Found:
+def build_ticket(target: Network, layers: Layers, *, width: int, seed: int, choose: Choose, advance: Advance) -> Found:
     """Choose the filters for everything learned and join them to a network.
 
     Parameters
     ----------
-    find : solves the subset-sum problems.
+    choose : which filters stay; it solves the problems (`searched`), or remembers the answers.
     advance : told how far the search is.
     """
     of_maps, of_biases = random_pairs(layers, width, seed)
-    maps = tuple(find_map(one, pair, find, advance) for one, pair in zip(layers.maps, of_maps, strict=True))
-    biases = tuple(find_bias(one, pair, find, advance) for one, pair in zip(layers.biases, of_biases, strict=True))
+    maps = tuple(find_map(one, pair, choose, advance) for one, pair in zip(layers.maps, of_maps, strict=True))
+    biases = tuple(find_bias(one, pair, choose, advance) for one, pair in zip(layers.biases, of_biases, strict=True))
     network = assemble(target, layers.scales, maps, biases)
     folded = folded_network(target, layers.scales, maps, biases)
     return Found(target, network, folded, layers.scales, maps, biases)

@@ -73,14 +73,14 @@ class ErrorSweep:
         positive, negative = self._range(source)
         factor = self.found.scales[node.name] / self.found.scales[source]
         if found is None:  # kept, but for the rounding of its weights times the factor
-            kept = node.maps[index].apply_abs(np.maximum(positive, negative)[None])[0]
-            return 2.0 * gamma(2) * factor * kept + _LOST
+            kept: FloatArray = node.maps[index].apply_abs(np.maximum(positive, negative)[None])[0]
+            return kept * (2.0 * gamma(2) * factor) + _LOST
         learned = found.learned
         above, below = self._entries(found)
         entry = float(max(above[learned.positive].max(initial=0.0), below[learned.negative].max(initial=0.0)))
         if not learned.negative.any():  # the values have no other sign in the ticket either
             negative = np.zeros_like(negative)
-        added = (
+        added: FloatArray = (
             learned.with_kernels(above).apply(positive[None])[0] + learned.with_kernels(below).apply(negative[None])[0]
         )
         added = added * (1.0 + 4.0 * gamma(2 * (affine_terms(node) + 8))) + _LOST
@@ -104,10 +104,11 @@ class ErrorSweep:
 
     def _deviation(self, subsets: Subsets, side: int, targets: FloatArray) -> FloatArray:
         """Return a bound of how far the exact sums are from the targets, or from the sums as they were rounded."""
-        rounding = gamma(2 * subsets.pair.width + 8) * (subsets.magnitude[side] + np.abs(targets))
+        rounding: FloatArray = gamma(2 * subsets.pair.width + 8) * (subsets.magnitude[side] + np.abs(targets))
         if self.folded:  # the folded kernels are the sums, divided and rounded once more
             return 2.0 * rounding + _LOST
-        return np.abs(subsets.sums[side] - targets) * (1.0 + gamma(4)) + rounding + _LOST
+        off: FloatArray = np.abs(subsets.sums[side] - targets)
+        return off * (1.0 + gamma(4)) + rounding + _LOST
 
     def _bias(self, node: Affine, found: FoundBias | None) -> FloatArray:
         scaled = self.found.scales[node.name] * np.abs(node.bias)

@@ -44,7 +44,8 @@ def folded_network(
 def _kernels(found: FoundMap) -> FloatArray:
     """Return the kernels in the target's units; what a channel without values is read with does not matter."""
     sums = np.where(found.learned.positive[:, None], found.subsets.sums[0], -found.subsets.sums[1])
-    return sums / found.learned.factor
+    kernels: FloatArray = sums / found.learned.factor
+    return kernels
 
 
 def _bias(found: FoundBias, scale: float) -> FloatArray:

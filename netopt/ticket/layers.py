@@ -81,12 +81,14 @@ class LearnedBias:
 
     Attributes
     ----------
+    key : ``"name.bias"``.
     node : the Affine.
     carried : what the constant channel carries.
     targets : (entries,) the bias a channel, or an output of a matrix, over `carried`.
     pixels : outputs that share an entry.
     """
 
+    key: str
     node: Affine
     carried: float
     targets: FloatArray
@@ -195,4 +197,5 @@ def _bias(node: Affine, scales: Mapping[str, float], learned: Mapping[tuple[str,
         )
     read = [source for k, source in enumerate(node.inputs) if (node.name, k) in learned]
     carried = max(scales[source] for source in read)
-    return LearnedBias(node, carried, scales[node.name] / carried * by_channel[:, 0], by_channel.shape[1])
+    targets = scales[node.name] / carried * by_channel[:, 0]
+    return LearnedBias(f"{node.name}.bias", node, carried, targets, by_channel.shape[1])

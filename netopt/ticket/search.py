@@ -12,7 +12,7 @@ So the first sum has to come close to the target's kernel :math:`K_t`, the secon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +23,13 @@ from netopt.ticket.random_network import RandomPair
 
 #: Candidates (problems, n, D) and targets (problems, D) -> the subsets chosen, (problems, n).
 Finder = Callable[[FloatArray, FloatArray], BoolArray]
-#: Called with the key of a map and how many of its problems have been solved, of how many.
+#: Called with the name of a map or bias, how many of its problems have been solved, and how many there are.
 Advance = Callable[[str, int, int], None]
 
-#: Field of `Subsets` -> the axis along which channels follow each other.
-_CHANNEL_AXES = {"kept": 0, "usable": 1, "channel": 0, "lift": 0, "filters": 0, "sums": 1, "magnitude": 1}
 #: Numbers of the candidates of all problems that are searched together.
 _TOGETHER = 4_000_000
+#: Field of `Subsets` -> the axis along which channels follow each other.
+_CHANNEL_AXES = {"kept": 0, "usable": 1, "channel": 0, "lift": 0, "filters": 0, "sums": 1, "magnitude": 1}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +57,58 @@ class Subsets:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """The problems of some channels of a map or bias.
+
+    Attributes
+    ----------
+    key : name of the map or bias.
+    first : number of the first channel.
+    pair : the random layers; `lift`, (channels, 2n), and `filters`, (channels, 2n, D), are their weights here.
+    targets : (channels, D).
+    signs : (2, channels) which of a channel's two problems there are.
+    """
+
+    key: str
+    first: int
+    pair: RandomPair
+    lift: FloatArray
+    filters: FloatArray
+    targets: FloatArray
+    signs: BoolArray
+
+    @property
+    def usable(self) -> BoolArray:
+        """Which filters each problem may keep, (2, channels, 2n)."""
+        return np.stack([self.lift > 0.0, self.lift < 0.0]) & self.signs[:, :, None]
+
+    @property
+    def candidates(self) -> FloatArray:
+        """What each filter adds to the kernel when it is kept, (channels, 2n, D)."""
+        return np.abs(self.lift)[:, :, None] * self.filters
+
+    def subsets(self, kept: BoolArray) -> Subsets:
+        """Return what is kept where `kept`, (channels, 2n), says so."""
+        usable, candidates = self.usable, self.candidates
+        sides = (usable & kept).transpose(1, 0, 2).astype(np.float64)
+        channel, number = np.nonzero(kept)
+        return Subsets(
+            pair=self.pair,
+            kept=kept,
+            usable=np.count_nonzero(usable, axis=2),
+            channel=channel + self.first,
+            lift=self.lift[channel, number],
+            filters=self.filters[channel, number],
+            sums=np.matmul(sides, candidates).transpose(1, 0, 2),
+            magnitude=np.matmul(sides, np.abs(candidates)).transpose(1, 0, 2),
+        )
+
+
+#: The problems of some channels -> which filters stay, (channels, 2n).
+Choose = Callable[[Chunk], BoolArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FoundMap:
     """A learned map and what stands for it."""
 
@@ -72,86 +124,59 @@ class FoundBias:
     subsets: Subsets
 
 
-def find_map(learned: LearnedMap, pair: RandomPair, find: Finder, advance: Advance) -> FoundMap:
+def find_map(learned: LearnedMap, pair: RandomPair, choose: Choose, advance: Advance) -> FoundMap:
     """Choose the filters that stand for a learned map."""
     signs = np.stack([learned.positive, learned.negative])
-    return FoundMap(learned, _find(pair, learned.targets, signs, find, lambda n, of: advance(learned.key, n, of)))
+    return FoundMap(learned, _find(learned.key, pair, learned.targets, signs, choose, advance))
 
 
-def find_bias(learned: LearnedBias, pair: RandomPair, find: Finder, advance: Advance) -> FoundBias:
+def find_bias(learned: LearnedBias, pair: RandomPair, choose: Choose, advance: Advance) -> FoundBias:
     """Choose the filters that stand for a learned bias."""
     signs = np.array([[True], [False]])
-    key = f"{learned.node.name}.bias"
-    return FoundBias(learned, _find(pair, learned.targets[None], signs, find, lambda n, of: advance(key, n, of)))
+    return FoundBias(learned, _find(learned.key, pair, learned.targets[None], signs, choose, advance))
 
 
-def _find(
-    pair: RandomPair, targets: FloatArray, signs: BoolArray, find: Finder, advance: Callable[[int, int], None]
-) -> Subsets:
-    total = int(np.count_nonzero(signs))
-    parts = []
-    done = 0
-    for channels, (lift, filters) in _chunks(pair):
-        part = _Chunk(pair, lift, filters, targets[channels], signs[:, channels])
-        parts.append(part.solve(find, channels.start))
-        done += int(np.count_nonzero(part.signs))
-        advance(done, total)
-    joined = {
-        name: np.concatenate([getattr(part, name) for part in parts], axis) for name, axis in _CHANNEL_AXES.items()
-    }
-    return Subsets(pair, **joined)
+def searched(find: Finder) -> Choose:
+    """Return the choice that solves the subset-sum problems; filters kept for either sign stay."""
 
-
-def _chunks(pair: RandomPair) -> Iterator[tuple[slice, tuple[FloatArray, FloatArray]]]:
-    step = max(1, _TOGETHER // (2 * pair.width * pair.entries))
-    for k, block in enumerate(pair.blocks(step)):
-        yield slice(k * step, k * step + block[0].shape[0]), block
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Chunk:
-    """The problems of some channels: their blocks, targets (channels, D), and signs (2, channels) that are wanted."""
-
-    pair: RandomPair
-    lift: FloatArray
-    filters: FloatArray
-    targets: FloatArray
-    signs: BoolArray
-
-    def solve(self, find: Finder, first: int) -> Subsets:
-        """Solve them; `first` is the number of the first channel."""
-        usable = np.stack([self.lift > 0.0, self.lift < 0.0]) & self.signs[:, :, None]
-        candidates = np.abs(self.lift)[:, :, None] * self.filters
+    def choose(chunk: Chunk) -> BoolArray:
+        usable = chunk.usable
         kept = np.zeros(usable.shape, dtype=bool)
         side, channel = np.nonzero(usable.any(axis=2))
         if side.size:
-            kept[side, channel] = self._choose(find, usable[side, channel], candidates, side, channel)
-        sums = np.matmul(kept.transpose(1, 0, 2).astype(np.float64), candidates).transpose(1, 0, 2)
-        magnitude = np.matmul(kept.transpose(1, 0, 2).astype(np.float64), np.abs(candidates)).transpose(1, 0, 2)
-        stays = np.logical_or.reduce(kept, axis=0)
-        channel, number = np.nonzero(stays)
-        return Subsets(
-            pair=self.pair,
-            kept=stays,
-            usable=np.count_nonzero(usable, axis=2),
-            channel=channel + first,
-            lift=self.lift[channel, number],
-            filters=self.filters[channel, number],
-            sums=sums,
-            magnitude=magnitude,
-        )
+            wanted = np.where(side == 0, 1.0, -1.0)[:, None] * chunk.targets[channel]
+            kept[side, channel] = _packed(find, usable[side, channel], chunk.candidates, channel, wanted)
+        stays: BoolArray = np.logical_or.reduce(kept, axis=0)
+        return stays
 
-    def _choose(
-        self, find: Finder, usable: BoolArray, candidates: FloatArray, side: IntArray, channel: IntArray
-    ) -> BoolArray:
-        """Return which filters each problem keeps, (problems, 2n); the finder sees usable ones first, zeros after."""
-        width = int(np.count_nonzero(usable, axis=1).max())
-        order = np.argsort(~usable, axis=1, kind="stable")[:, :width]
-        packed = candidates[channel[:, None], order]
-        there = np.take_along_axis(usable, order, axis=1)
-        packed[~there] = 0.0
-        wanted = np.where(side == 0, 1.0, -1.0)[:, None] * self.targets[channel]
-        chosen = find(packed, wanted) & there
-        kept = np.zeros(usable.shape, dtype=bool)
-        np.put_along_axis(kept, order, chosen, axis=1)
-        return kept
+    return choose
+
+
+def _find(
+    key: str, pair: RandomPair, targets: FloatArray, signs: BoolArray, choose: Choose, advance: Advance
+) -> Subsets:
+    total, done = int(np.count_nonzero(signs)), 0
+    step = max(1, _TOGETHER // (2 * pair.width * pair.entries))
+    parts = []
+    for k, (lift, filters) in enumerate(pair.blocks(step)):
+        channels = slice(k * step, k * step + lift.shape[0])
+        chunk = Chunk(key, channels.start, pair, lift, filters, targets[channels], signs[:, channels])
+        parts.append(chunk.subsets(choose(chunk)))
+        done += int(np.count_nonzero(chunk.signs))
+        advance(key, done, total)
+    joined = {name: np.concatenate([getattr(part, name) for part in parts], k) for name, k in _CHANNEL_AXES.items()}
+    return Subsets(pair, **joined)
+
+
+def _packed(
+    find: Finder, usable: BoolArray, candidates: FloatArray, channel: IntArray, wanted: FloatArray
+) -> BoolArray:
+    """Return which filters each problem keeps, (problems, 2n); the finder sees usable ones first, zeros after."""
+    width = int(np.count_nonzero(usable, axis=1).max())
+    order = np.argsort(~usable, axis=1, kind="stable")[:, :width]
+    packed = candidates[channel[:, None], order]
+    there = np.take_along_axis(usable, order, axis=1)
+    packed[~there] = 0.0
+    kept = np.zeros(usable.shape, dtype=bool)
+    np.put_along_axis(kept, order, find(packed, wanted) & there, axis=1)
+    return kept

@@ -1,0 +1,41 @@
+"""What a ticket needs in memory, said before the search begins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from netopt.errors import InputError
+from netopt.ticket.layers import Layers
+
+#: Copies of the filters kept that are alive at once: as found, as kernels of the network, and while they are joined.
+_COPIES = 3
+#: Bytes of the candidates searched together, their Gram matrices and the subsets on the way.
+_SEARCH = 512 * 2**20
+
+
+def ticket_memory(layers: Layers, width: int) -> int:
+    """Return the bytes that finding a ticket takes at most; about half of the filters that can be used are kept."""
+    kept = 0
+    for one in layers.maps:
+        problems = int(np.count_nonzero(one.positive)) + int(np.count_nonzero(one.negative))
+        kept += problems * width * (one.entries + 4)
+    kept += sum(width * (one.targets.size + 4) for one in layers.biases)
+    return _COPIES * 8 * kept + _SEARCH
+
+
+def check_memory(layers: Layers, width: int) -> None:
+    """Refuse a ticket that does not fit.
+
+    Raises
+    ------
+    InputError
+        Less memory is free than `ticket_memory` says.
+    """
+    import psutil
+
+    needed, free = ticket_memory(layers, width), int(psutil.virtual_memory().available)
+    if needed > free:
+        raise InputError(
+            f"a ticket of width {width} needs up to {needed / 1e9:.3g} GB and {free / 1e9:.3g} GB are free; choose a"
+            " smaller width or target"
+        )
