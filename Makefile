@@ -1,11 +1,13 @@
 # make demo   what netopt does, on real networks: core install only
 # make test   every check, with every extra
 # make check  the static checks alone
+# make gpu    tests and measurements on a GPU; CUDA=13 where the driver has CUDA 13
 PYTHON ?= python3
+CUDA ?= 12
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test check clean
+.PHONY: demo test check gpu clean
 
 demo: .venv/core.stamp
 	$(BIN)/python examples/demo.py
@@ -19,6 +21,10 @@ check: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+gpu: .venv/gpu.stamp
+	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python benchmarks/gpu/run.py
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netopt needs Python 3.11 or newer; set PYTHON=...")'
 	$(PYTHON) -m venv .venv
@@ -30,6 +36,10 @@ check: .venv/dev.stamp
 .venv/dev.stamp: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable '.[all,dev]'
 	touch .venv/core.stamp $@
+
+.venv/gpu.stamp: .venv/dev.stamp
+	$(PIP) --editable '.[all,dev,cuda$(CUDA)]'
+	touch $@
 
 clean:
 	rm -rf .venv build *.egg-info
