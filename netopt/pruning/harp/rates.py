@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from netopt.arrays import FloatArray, IntArray
 from netopt.errors import InputError, InvalidOptionError
@@ -49,7 +50,7 @@ class RatePlan:
 
     def rates(self, rate_scores: FloatArray) -> FloatArray:
         """Return the rates of rate scores, (layers,)."""
-        return (1.0 - self.least) / (1.0 + np.exp(-rate_scores)) + self.least
+        return (1.0 - self.least) * expit(rate_scores) + self.least
 
     def rate_scores(self, rates: FloatArray, *, learned: bool) -> FloatArray:
         """Return the rate scores of rates, which are cut to what can be learned from, or to their range."""
@@ -59,7 +60,7 @@ class RatePlan:
 
     def chain(self, rate_scores: FloatArray, rate_gradient: FloatArray) -> FloatArray:
         """Return the gradient of the rate scores, given that of the rates."""
-        inner = 1.0 / (1.0 + np.exp(-rate_scores))
+        inner = expit(rate_scores)
         return rate_gradient * (1.0 - self.least) * inner * (1.0 - inner)
 
     def hardware_loss(self, rates: FloatArray) -> tuple[float, FloatArray]:
