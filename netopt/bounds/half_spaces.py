@@ -39,6 +39,11 @@ class HalfSpaces:
     slope: FloatArray
     level: FloatArray
 
+    def beside(self, other: HalfSpaces) -> HalfSpaces:
+        """Return these half-spaces and others of the same boxes."""
+        slope = np.concatenate([self.slope, other.slope], axis=1)
+        return HalfSpaces(slope, np.concatenate([self.level, other.level], axis=1))
+
 
 def clip(lower: FloatArray, upper: FloatArray, cuts: HalfSpaces) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Return boxes (B, n) that hold what the half-spaces leave of each, and where they leave nothing, (B,)."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.engines.branch_and_bound.box_parts import BoxParts
+from netopt.engines.branch_and_bound.domain_rows import has_exact_rows
 from netopt.engines.branch_and_bound.input_split import InputSplit
 from netopt.engines.branch_and_bound.region_parts import RegionParts
 from netopt.engines.branch_and_bound.regions import Regions
@@ -67,6 +68,7 @@ class BoxSplit(Search[MixedParts]):
         self._spent = {id(search): 0.0 for search in self._both}
         super().__init__(problem, watch, MixedParts(whole, self._regions.open))
         self._turn = _TURN
+        self._exact = has_exact_rows(problem.domain)
         if problem.trail.silent:
             self._hand_on()
 
@@ -121,7 +123,9 @@ class BoxSplit(Search[MixedParts]):
         return regions if behind and not regions.finished else boxes
 
     def _hand_on(self) -> None:
-        """Move the boxes with the fewest unstable neurons to the regions."""
+        """Move the boxes with the fewest unstable neurons to the regions, where those can be described."""
+        if not self._exact:
+            return
         waiting = self._boxes.open
         unstable = ((waiting.known_lower < 0.0) & (waiting.known_upper > 0.0)).sum(axis=1)
         order = np.argsort(unstable, kind="stable")[:_AT_ONCE]

@@ -24,6 +24,7 @@ from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.bounds.half_spaces import clip, largest_within
 from netopt.engines.branch_and_bound.box_evaluation import Evaluation, in_both_precisions
 from netopt.engines.branch_and_bound.box_parts import BoxParts, SideBySide
+from netopt.engines.branch_and_bound.domain_rows import DomainCuts
 from netopt.engines.branch_and_bound.open_boxes import OpenBoxes
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 from netopt.engines.objective import rows_of
@@ -44,6 +45,8 @@ class InputSplit(Search[BoxParts]):
         self._span = domain.upper - domain.lower
         self._free = np.flatnonzero(self._span > 0.0)
         self._objectives = rows_of(problem.objectives)
+        cuts = DomainCuts(domain)
+        self._cuts = None if cuts.none or not problem.trail.silent else cuts  # logs know of none but the objectives'
         self._fast, self._exact = in_both_precisions(network, self._objectives, self._free)
         entries = network.relu_count * (48 + 4 * self._free.size) + 64 * network.input_size
         self._batch = int(np.clip(_BYTES // max(1, entries), 1, _BATCH))
@@ -153,13 +156,16 @@ class InputSplit(Search[BoxParts]):
         """Return what clipping leaves of some parts, and which of them it is."""
         parts = found.parts.take(which)
         limit = enough[parts.objective]
+        row, hardest = np.arange(len(which)), found.hardest[which]
+        slope, level = found.slope[which, hardest], found.level[which, hardest]
         cuts = found.above(limit, which)
+        if self._cuts is not None:
+            cuts = cuts.beside(self._cuts.of(parts.low, parts.high, slope))
         low, high, empty = clip(parts.low, parts.high, cuts)
         shrunk = ((low > parts.low) | (high < parts.high)).any(axis=1)
         np.maximum.at(self.closed_upper, parts.objective[shrunk], limit[shrunk])
-        row, hardest = np.arange(len(which)), found.hardest[which]
-        slope, level = found.slope[which, hardest], found.level[which, hardest]
         bound, weights = largest_within(low, high, slope, level, cuts)
+        weights = weights[:, : found.level.shape[1]]
         weights[row, hardest] += 1.0
         parts = replace(parts, low=low, high=high, value=np.where(empty, -np.inf, np.minimum(parts.value, bound)))
         closed = parts.value <= limit

@@ -16,10 +16,12 @@ import numpy as np
 from netopt.arrays import BoolArray, FloatArray
 from netopt.bounds.phases import PhaseBounds
 from netopt.engines.branch_and_bound.branching import candidates, choose
+from netopt.engines.branch_and_bound.domain_rows import ROWS, in_network
 from netopt.engines.branch_and_bound.leaves import LeafPrograms
 from netopt.engines.branch_and_bound.open_phases import OpenPhases
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 from netopt.engines.objective import rows_of
+from netopt.specification.polytope import Polytope
 
 #: Steps on the slopes and multipliers of the whole domain, and of a part.
 _FIRST_STEPS, _STEPS = 20, 12
@@ -35,11 +37,13 @@ class PhaseSplit(Search[OpenPhases]):
     """ReLU splitting of several objectives at once."""
 
     def __init__(self, problem: Problem, watch: Watch) -> None:
+        boxed = in_network(problem) if isinstance(problem.domain, Polytope) else problem
         self._bounds = PhaseBounds(
-            problem.network, problem.domain, problem.bounds, rows_of(problem.objectives), problem.device
+            boxed.network, boxed.domain, boxed.bounds, rows_of(problem.objectives), problem.device
         )
-        self._leaves = LeafPrograms(problem, self._bounds)
+        self._leaves = LeafPrograms(boxed, self._bounds)
         whole = self._bounds.whole()
+        whole.phase[:, self._bounds.ground.columns.get(ROWS, slice(0))] = 1
         super().__init__(problem, watch, OpenPhases.whole(whole, problem.trail.whole(whole.count)))
 
     def advance(self, deadline: float | None, most: int | None = None) -> None:
@@ -107,7 +111,7 @@ class PhaseSplit(Search[OpenPhases]):
         batch = replace(batch, tried=candidates(batch.parts, answer.looseness)).take(~closed)
         self.open = self.open.then(batch)
         for objective in np.unique(batch.parts.objective):
-            self.watch.seen(int(objective), answer.points[~closed][batch.parts.objective == objective])
+            self._show(int(objective), answer.points[~closed][batch.parts.objective == objective])
 
     def _solve(self, batch: OpenPhases, enough: FloatArray, stopped: Callable[[], bool]) -> None:
         """Solve the linear program of every part; where that does not close it, split it on or give it up."""
@@ -119,7 +123,7 @@ class PhaseSplit(Search[OpenPhases]):
                 return
             self.bounded += 1
             found, known = answer
-            self.watch.seen(int(found.objective[0]), known.points)
+            self._show(int(found.objective[0]), known.points)
             bound, tried = np.minimum(known.upper, part.bound), candidates(found, known.looseness)
             part = replace(part, parts=found, bound=bound, tried=tried)
             if part.bound[0] <= self.watch.enough()[part.parts.objective[0]]:
@@ -128,6 +132,11 @@ class PhaseSplit(Search[OpenPhases]):
                 self._note(part)
             else:
                 self.open = self.open.then(replace(part, parts=found.in_single()))
+
+    def _show(self, objective: int, points: FloatArray) -> None:
+        """Show members of the domain near points of its box."""
+        domain = self.problem.domain
+        self.watch.seen(objective, domain.project(points) if isinstance(domain, Polytope) else points)
 
     def _close(self, parts: OpenPhases) -> None:
         """Write down what closes parts."""

@@ -27,14 +27,12 @@ from netopt.bounds.precision import DOUBLE, SINGLE
 from netopt.bounds.rounding import UNIT_ROUNDOFF
 from netopt.bounds.triangle import TriangleBounds, triangle_bounds
 from netopt.engines.branch_and_bound.box_evaluation import over_norm
+from netopt.engines.branch_and_bound.domain_rows import rows_of_domain
 from netopt.engines.branch_and_bound.region_parts import RegionParts, outward
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 from netopt.engines.objective import rows_of
 from netopt.network.network import INPUT
 from netopt.network.single import single_precision
-from netopt.specification.box import Box
-from netopt.specification.domain import Domain
-from netopt.specification.polytope import Polytope
 
 #: Most unstable neurons of a part whose program is solved and whose ReLUs are split; boxes too narrow to be halved may
 #: have more.
@@ -51,13 +49,8 @@ _LARGEST = 1e30
 _WIDTH_WEIGHT = 1e-3
 
 
-def suits(domain: Domain) -> bool:
-    """Return whether regions of this kind of domain can be described exactly."""
-    return type(domain) in (Box, Polytope)
-
-
 class Regions(Search[RegionParts]):
-    """Search over parts of a box or polytope; see `netopt.engines.branch_and_bound.search`."""
+    """Search over parts of a domain with exact rows; see `netopt.engines.branch_and_bound.domain_rows`."""
 
     def __init__(self, problem: Problem, watch: Watch, whole: RegionParts | None = None) -> None:
         domain, network = problem.domain, problem.network
@@ -68,7 +61,7 @@ class Regions(Search[RegionParts]):
             whole = RegionParts.whole(domain.lower, domain.upper, known, number)
         super().__init__(problem, watch, whole)
         self._objectives = rows_of(problem.objectives)
-        self._domain_rows = _rows_of(domain)
+        self._domain_rows = rows_of_domain(domain)
         self._width = domain.upper - domain.lower
         widest = max(network.input_size, *(node.size for node in network.nodes))
         fits = single_precision(network) is not None and np.abs([domain.lower, domain.upper]).max() < _LARGEST
@@ -253,20 +246,6 @@ def _of_parts(objectives: Objectives, objective: IntArray, inputs: int) -> Objec
         matrix = np.zeros((*rows.shape, inputs))
     matrix = np.where((table < 0)[:, :, None], matrix[:, :1], matrix)
     return ObjectivesOfParts(objectives.output_matrix[rows], matrix, objectives.offset[rows], objectives.norm[rows])
-
-
-def _rows_of(domain: Domain) -> tuple[FloatArray, FloatArray]:
-    """Return rows ``A x <= b`` of a polytope, loosened by what membership allows; none for a box."""
-    if not isinstance(domain, Polytope):
-        return np.empty((0, domain.dimension)), np.empty(0)
-    matrix = domain.matrix.toarray()
-    size = np.abs(matrix) @ np.maximum(np.abs(domain.low), np.abs(domain.high))
-    rows, sides = [], []
-    for sign, side in ((1.0, domain.row_upper), (-1.0, -domain.row_lower)):
-        finite = np.isfinite(side)
-        rows.append(sign * matrix[finite])
-        sides.append((side + 4e-9 * (size + np.abs(side)))[finite])
-    return np.concatenate(rows), np.concatenate(sides)
 
 
 def _side_by_side(values: Mapping[str, FloatArray]) -> FloatArray:

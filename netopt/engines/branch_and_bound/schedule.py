@@ -42,10 +42,13 @@ def schedule(problem: Problem) -> list[Rule]:
     rules = []
     domain = problem.domain
     few = np.count_nonzero(domain.upper > domain.lower) <= MOST_INPUTS
-    if few and type(domain) in (Box, Polytope):
+    # A proof log knows boxes and ReLUs, not the rows of a domain.
+    rows_count = type(domain) is Box or problem.trail.silent
+    if few and (rows_count or type(domain) is Polytope):
         rules.append(Rule("input splitting", box_split, first=10.0, share=0.8))
-    if isinstance(domain, Box | L1Ball) and problem.network.relus:
-        rules.append(Rule("ReLU splitting", phase_split, first=1.0, share=0.2 if rules else 1.0, tightens=True))
+    if problem.network.relus and (isinstance(domain, Box | L1Ball) or rows_count):
+        tightens = isinstance(domain, Box | L1Ball)
+        rules.append(Rule("ReLU splitting", phase_split, first=1.0, share=0.2 if rules else 1.0, tightens=tightens))
     return rules
 
 

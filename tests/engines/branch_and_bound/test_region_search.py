@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from netopt.bounds.crown import crown_bounds
+from netopt.engines.branch_and_bound.domain_rows import has_exact_rows
 from netopt.engines.branch_and_bound.input_split import InputSplit
 from netopt.engines.branch_and_bound.region_parts import RegionParts, outward
-from netopt.engines.branch_and_bound.regions import Regions, suits
+from netopt.engines.branch_and_bound.regions import Regions
 from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.objective import SlackObjective
 from netopt.network.build import from_weights
@@ -190,9 +191,10 @@ def test_a_search_ends_at_the_deadline_and_at_the_number_of_parts() -> None:
 
 def test_kinds_of_domain() -> None:
     box = Box(np.zeros(2), np.ones(2))
-    assert suits(box)
-    assert suits(Polytope(np.ones((1, 2)), [-np.inf], [1.0], np.zeros(2), np.ones(2)))
-    assert not suits(L1Ball(np.zeros(2), 1.0, -np.ones(2), np.ones(2)))
+    assert has_exact_rows(box)
+    assert has_exact_rows(Polytope(np.ones((1, 2)), [-np.inf], [1.0], np.zeros(2), np.ones(2)))
+    assert has_exact_rows(L1Ball(np.zeros(2), 1.0, -np.ones(2), np.ones(2)))
+    assert not has_exact_rows(L1Ball(np.zeros(9), 1.0, -np.ones(9), np.ones(9)))
 
 
 def test_single_precision_bounds_are_rounded_outward() -> None:
