@@ -9,7 +9,6 @@ import numpy as np
 from netopt.arrays import FloatArray, sparse
 from netopt.network.composition import diagonal, selection
 from netopt.network.convolution import Convolution
-from netopt.network.dense import Dense
 from netopt.network.linear_map import LinearMap
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Node, Relu
@@ -44,7 +43,7 @@ def assemble(
                 terms.append((source, linear_map.scale_rows(np.full(node.size, factor))))
             elif found.subsets.lift.size:
                 nodes += _lifted(found, source)
-                terms.append((nodes[-1].name, found.learned.with_kernels(found.subsets.filters)))
+                terms.append((nodes[-1].name, found.learned.of_filters(found.subsets.filters, found.subsets.channel)))
         bias = np.zeros(node.size)
         if node.name not in of_bias:
             bias = scales[node.name] * node.bias
@@ -65,14 +64,14 @@ def assemble(
 def _lifted(found: FoundMap, source: str) -> list[Node]:
     """Return the random channels that read one input channel each, and their ReLU."""
     subsets, learned = found.subsets, found.learned
-    count = subsets.lift.size
+    count, channel = subsets.lift.size, subsets.channel // learned.groups
     name = f"{learned.key}.lift"
     if isinstance(learned.shape, Convolution):
         weight = np.zeros((count, learned.channels, 1, 1))
-        weight[np.arange(count), subsets.channel, 0, 0] = subsets.lift
+        weight[np.arange(count), channel, 0, 0] = subsets.lift
         lift: LinearMap = Convolution(weight, learned.shape.in_shape)
     else:
-        entries = (subsets.lift, subsets.channel, np.arange(count + 1))
+        entries = (subsets.lift, channel, np.arange(count + 1))
         lift = Sparse(sparse.csr_array(entries, shape=(count, learned.channels)))
     return _with_relu(name, (source,), (lift,), np.zeros(lift.out_size))
 
@@ -90,7 +89,7 @@ def _with_relu(name: str, inputs: tuple[str, ...], maps: tuple[LinearMap, ...], 
 
 def _spread(found: FoundBias, nodes: list[Node]) -> tuple[str, LinearMap]:
     """Return the term that adds a bias to the pixels of each channel, with a node for the channels where needed."""
-    filters = Dense(np.ascontiguousarray(found.subsets.filters.T))
+    filters = found.learned.of_filters(found.subsets.filters, found.subsets.channel)
     source = nodes[-1].name
     if found.learned.pixels == 1:
         return source, filters

@@ -13,8 +13,11 @@ from netopt.ticket.search import Advance, Choose, find_bias, find_map
 
 def random_pairs(layers: Layers, width: int, seed: int) -> tuple[tuple[RandomPair, ...], tuple[RandomPair, ...]]:
     """Return the random layers of every learned map and of every bias; maps have even stream numbers, biases odd."""
-    maps = tuple(RandomPair(seed, 2 * k, one.channels, width, one.entries) for k, one in enumerate(layers.maps))
-    biases = tuple(RandomPair(seed, 2 * k + 1, 1, width, one.targets.size) for k, one in enumerate(layers.biases))
+    maps = tuple(RandomPair(seed, 2 * k, one.blocks, width, one.entries) for k, one in enumerate(layers.maps))
+    biases = tuple(
+        RandomPair(seed, 2 * k + 1, one.targets.shape[0], width, one.targets.shape[1])
+        for k, one in enumerate(layers.biases)
+    )
     return maps, biases
 
 

@@ -96,7 +96,7 @@ class ErrorSweep:
         return np.maximum(upper, 0.0) * wider, np.maximum(-lower, 0.0) * wider
 
     def _entries(self, found: FoundMap) -> tuple[FloatArray, FloatArray]:
-        """Return bounds of the entrywise errors ``|E+|`` and ``|E-|``, each (channels, entries)."""
+        """Return bounds of the entrywise errors ``|E+|`` and ``|E-|``, each (blocks, entries)."""
         targets = found.learned.targets
         above = self._deviation(found.subsets, 0, targets)
         below = self._deviation(found.subsets, 1, -targets)
@@ -115,6 +115,6 @@ class ErrorSweep:
         if found is None:
             return gamma(4) * scaled + _LOST
         learned = found.learned
-        deviation = self._deviation(found.subsets, 0, learned.targets[None])[0]
-        off = learned.carried * (deviation + gamma(8) * found.subsets.magnitude[0, 0])
+        deviation = self._deviation(found.subsets, 0, learned.targets)
+        off = learned.carried * (deviation + gamma(8) * found.subsets.magnitude[0]).ravel()
         return np.repeat(off, learned.pixels) + gamma(8) * scaled + _LOST

@@ -50,4 +50,4 @@ def _kernels(found: FoundMap) -> FloatArray:
 
 def _bias(found: FoundBias, scale: float) -> FloatArray:
     learned = found.learned
-    return np.repeat(found.subsets.sums[0, 0] * (learned.carried / scale), learned.pixels)
+    return np.repeat(found.subsets.sums[0].ravel() * (learned.carried / scale), learned.pixels)

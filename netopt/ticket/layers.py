@@ -5,8 +5,12 @@ to node v has the targets ``(s_v / s_a) W``, at least alpha times the map, and R
 positively homogeneous. Maps that only move, scale or average values have nothing to be found: they are kept as they
 are, times ``s_v / s_a``. The output is divided by its scale, once.
 
+Where outputs are shared out, a filter serves `share` outputs of a map and not all of them: V is masked in blocks as
+well, and instead of one problem of dimension D a channel has G problems of dimension D / G. Searches come far closer
+to the best subset in low dimensions, so this is what makes wide layers possible; the theorem has one group.
+
 A bias is learned too. A constant channel, which carries ``s_a`` where the values carry their scale, lifts it through
-random 1x1 filters: targets ``(s_v / s_a) b``, one problem a node, whatever padding the kernels have.
+random 1x1 filters: targets ``(s_v / s_a) b``, one problem a group, whatever padding the kernels have.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netopt.arrays import BoolArray, FloatArray
+from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 from netopt.errors import InputError
 from netopt.network.convolution import Convolution
 from netopt.network.dense import Dense
@@ -37,14 +41,16 @@ class LearnedMap:
     key : the name of its Affine, or ``"name:k"`` for the k-th map of an Affine with several inputs.
     node, index : the Affine and the map's place in it.
     shape : the map with all its weights in one group, Dense or Convolution.
+    groups : G, into how many groups its outputs are shared out; block ``t G + g`` is about channel t and group g.
     factor : what the weights are multiplied with, alpha or more.
-    positive, negative : (channels,) whether a channel takes values of that sign; each asks for a subset of its own.
+    positive, negative : (blocks,) whether a block's channel takes values of that sign; each asks for a subset.
     """
 
     key: str
     node: Affine
     index: int
     shape: Dense | Convolution
+    groups: int
     factor: float
     positive: BoolArray
     negative: BoolArray
@@ -55,19 +61,38 @@ class LearnedMap:
         return self.shape.in_shape[0] if isinstance(self.shape, Convolution) else self.shape.in_size
 
     @property
+    def blocks(self) -> int:
+        """Number of blocks, C G."""
+        return self.channels * self.groups
+
+    @property
     def entries(self) -> int:
-        """Entries D of the kernel of one input channel."""
-        return self.shape.parameters // self.channels
+        """Entries of a block of the kernel: D over the number of groups."""
+        return self.shape.parameters // self.blocks
 
     @property
     def targets(self) -> FloatArray:
-        """What the filters kept have to sum up to, (channels, entries)."""
+        """What the filters kept have to sum up to, (blocks, entries)."""
         moved = np.moveaxis(self.shape.weight, 1, 0)
-        return self.factor * np.ascontiguousarray(moved).reshape(self.channels, -1)
+        return self.factor * np.ascontiguousarray(moved).reshape(self.blocks, -1)
 
     def with_kernels(self, kernels: FloatArray) -> Dense | Convolution:
-        """Return the map whose kernels are these, (channels, entries); any number of channels."""
-        moved = kernels.reshape(kernels.shape[0], self.shape.weight.shape[0], *self.shape.weight.shape[2:])
+        """Return the map whose kernels are these, (blocks, entries)."""
+        return self._reading(kernels.reshape(self.channels, -1))
+
+    def of_filters(self, filters: FloatArray, block: IntArray) -> LinearMap:
+        """Return the map from channels of U to the outputs: a filter, (m, entries), reaches its block's group."""
+        if self.groups == 1:
+            return self._reading(filters)
+        if isinstance(self.shape, Dense):
+            return Sparse(spread_rows(filters, block % self.groups, self.shape.out_size))
+        full = np.zeros((block.size, self.groups, filters.shape[1]))
+        full[np.arange(block.size), block % self.groups] = filters
+        return self._reading(full.reshape(block.size, -1))
+
+    def _reading(self, kernels: FloatArray) -> Dense | Convolution:
+        """Return the map with a row of `kernels`, (count, outputs * taps), for each of its input channels."""
+        moved = kernels.reshape(kernels.shape[0], *np.delete(self.shape.weight.shape, 1))
         weight = np.ascontiguousarray(np.moveaxis(moved, 0, 1))
         if isinstance(self.shape, Dense):
             return Dense(weight)
@@ -84,7 +109,7 @@ class LearnedBias:
     key : ``"name.bias"``.
     node : the Affine.
     carried : what the constant channel carries.
-    targets : (entries,) the bias a channel, or an output of a matrix, over `carried`.
+    targets : (blocks, entries) the bias a channel, or an output of a matrix, over `carried`; a block is a group.
     pixels : outputs that share an entry.
     """
 
@@ -93,6 +118,20 @@ class LearnedBias:
     carried: float
     targets: FloatArray
     pixels: int
+
+    def of_filters(self, filters: FloatArray, block: IntArray) -> LinearMap:
+        """Return the map from constant channels of U to the channels of the node."""
+        if self.targets.shape[0] == 1:
+            return Dense(np.ascontiguousarray(filters.T))
+        return Sparse(spread_rows(filters, block, self.targets.size))
+
+
+def spread_rows(filters: FloatArray, group: IntArray, outputs: int) -> sparse.csr_array:
+    """Return the matrix (outputs, m) whose columns hold the filters, (m, entries), each in the rows of its group."""
+    count, entries = filters.shape
+    rows = group[:, None] * entries + np.arange(entries)
+    columns = np.broadcast_to(np.arange(count)[:, None], rows.shape)
+    return sparse.csr_array((filters.ravel(), (rows.ravel(), columns.ravel())), shape=(outputs, count))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,8 +149,13 @@ class Layers:
     biases: tuple[LearnedBias, ...]
 
 
-def learned_layers(network: Network, domain: Domain, scale: float) -> Layers:
+def learned_layers(network: Network, domain: Domain, scale: float, share: int | None = None) -> Layers:
     """Return what of a network is to be found, for inputs in a domain.
+
+    Parameters
+    ----------
+    scale : alpha.
+    share : most outputs that a filter serves (the largest divisor of a map's outputs up to it is taken), None for all.
 
     Raises
     ------
@@ -127,11 +171,14 @@ def learned_layers(network: Network, domain: Domain, scale: float) -> Layers:
         shape = _in_one_group(part.linear_map)
         factor = scales[part.node.name] / scales[part.source]
         count = shape.in_shape[0] if isinstance(shape, Convolution) else shape.in_size
-        positive, negative = (np.logical_or.reduce(side.reshape(count, -1), axis=1) for side in signs[part.source])
-        maps.append(LearnedMap(part.key, part.node, part.index, shape, factor, positive, negative))
+        groups = _groups(shape.weight.shape[0], share)
+        positive, negative = (
+            np.repeat(np.logical_or.reduce(side.reshape(count, -1), axis=1), groups) for side in signs[part.source]
+        )
+        maps.append(LearnedMap(part.key, part.node, part.index, shape, groups, factor, positive, negative))
     for node in dict.fromkeys(part.node for part in prunable):
         if node.bias.any():
-            biases.append(_bias(node, scales, learned))
+            biases.append(_bias(node, scales, learned, share))
     return Layers(scales, tuple(maps), tuple(biases))
 
 
@@ -186,7 +233,17 @@ def _in_one_group(linear_map: LinearMap) -> Dense | Convolution:
     return Dense(linear_map.to_csr().toarray())
 
 
-def _bias(node: Affine, scales: Mapping[str, float], learned: Mapping[tuple[str, int], str]) -> LearnedBias:
+def _groups(outputs: int, share: int | None) -> int:
+    """Return into how many groups so many outputs are shared out."""
+    if share is None:
+        return 1
+    divisors = np.flatnonzero(outputs % np.arange(1, outputs + 1) == 0) + 1
+    return outputs // int(divisors[divisors <= share].max())
+
+
+def _bias(
+    node: Affine, scales: Mapping[str, float], learned: Mapping[tuple[str, int], str], share: int | None
+) -> LearnedBias:
     maps = [m for k, m in enumerate(node.maps) if (node.name, k) in learned]
     channels = next((m.out_shape[0] for m in maps if isinstance(m, Convolution)), node.size)
     by_channel = node.bias.reshape(channels, -1)
@@ -197,5 +254,5 @@ def _bias(node: Affine, scales: Mapping[str, float], learned: Mapping[tuple[str,
         )
     read = [source for k, source in enumerate(node.inputs) if (node.name, k) in learned]
     carried = max(scales[source] for source in read)
-    targets = scales[node.name] / carried * by_channel[:, 0]
+    targets = scales[node.name] / carried * by_channel[:, 0].reshape(_groups(channels, share), -1)
     return LearnedBias(f"{node.name}.bias", node, carried, targets, by_channel.shape[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netopt.errors import InputError
+from netopt.network.convolution import Convolution
 from netopt.ticket.layers import Layers
 
 #: Copies of the filters kept that are alive at once: as found, as kernels of the network, and while they are joined.
@@ -15,11 +16,12 @@ _SEARCH = 512 * 2**20
 
 def ticket_memory(layers: Layers, width: int) -> int:
     """Return the bytes that finding a ticket takes at most; about half of the filters that can be used are kept."""
-    kept = 0
+    kept: int = 0
     for one in layers.maps:
-        problems = int(np.count_nonzero(one.positive)) + int(np.count_nonzero(one.negative))
-        kept += problems * width * (one.entries + 4)
-    kept += sum(width * (one.targets.size + 4) for one in layers.biases)
+        problems = int(np.count_nonzero(one.positive) + np.count_nonzero(one.negative))
+        spread = one.groups if isinstance(one.shape, Convolution) else 2  # zeros are stored, or places
+        kept += problems * width * (spread * one.entries + 4)
+    kept += sum(width * (2 * one.targets.size + 4 * one.targets.shape[0]) for one in layers.biases)
     return _COPIES * 8 * kept + _SEARCH
 
 

@@ -47,7 +47,7 @@ class Quality:
 def measure_quality(found: Found) -> tuple[Quality, ...]:
     """Return the quality of every learned map, then of every bias."""
     maps = [_quality(one.learned.key, one.subsets, one.learned.targets) for one in found.maps]
-    biases = [_quality(one.learned.key, one.subsets, one.learned.targets[None]) for one in found.biases]
+    biases = [_quality(one.learned.key, one.subsets, one.learned.targets) for one in found.biases]
     return tuple(maps + biases)
 
 

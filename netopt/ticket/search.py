@@ -41,7 +41,7 @@ class Subsets:
     pair : the random layers.
     kept : (channels, 2n) which filters stay.
     usable : (2, channels) how many filters the positive and the negative problem of a channel choose from; 0 for none.
-    channel, lift, filters : (m,), (m,), (m, D) input channel, weight in U and slice of V of each filter kept.
+    channel, lift, filters : (m,), (m,), (m, D) block, weight in U and slice of V of each filter kept.
     sums : (2, channels, D) the sum of ``|lift| * filter`` over what the positive and the negative problem keep.
     magnitude : (2, channels, D) the same of the absolute values.
     """
@@ -118,7 +118,7 @@ class FoundMap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundBias:
-    """A learned bias and what stands for it: one channel, which is constant."""
+    """A learned bias and what stands for it: one channel, which is constant, one block a group."""
 
     learned: LearnedBias
     subsets: Subsets
@@ -132,8 +132,8 @@ def find_map(learned: LearnedMap, pair: RandomPair, choose: Choose, advance: Adv
 
 def find_bias(learned: LearnedBias, pair: RandomPair, choose: Choose, advance: Advance) -> FoundBias:
     """Choose the filters that stand for a learned bias."""
-    signs = np.array([[True], [False]])
-    return FoundBias(learned, _find(learned.key, pair, learned.targets[None], signs, choose, advance))
+    signs = np.repeat([[True], [False]], pair.channels, axis=1)
+    return FoundBias(learned, _find(learned.key, pair, learned.targets, signs, choose, advance))
 
 
 def searched(find: Finder) -> Choose:

@@ -63,12 +63,12 @@ def _random_size(found: Found) -> RandomSize:
     weights, neurons = 0, found.target.relu_count
     for one in found.maps:
         learned, width = one.learned, one.subsets.pair.width
-        lifted = 2 * width * learned.channels
+        lifted = 2 * width * learned.blocks
         pixels = learned.shape.in_size // learned.channels if isinstance(learned.shape, Convolution) else 1
-        weights += lifted * learned.channels + lifted * learned.entries
+        weights += lifted * learned.channels + lifted * learned.entries * learned.groups
         neurons += lifted * pixels
     for bias in found.biases:
-        lifted = 2 * bias.subsets.pair.width
+        lifted = 2 * bias.subsets.pair.width * bias.subsets.pair.channels
         weights += lifted * (1 + bias.learned.targets.size)
         neurons += lifted
     learned_places = {(one.learned.node.name, one.learned.index) for one in found.maps}

@@ -43,7 +43,7 @@ def test_random_weights_are_standard_normal() -> None:
 
 def _by_definition(learned: LearnedMap, subsets: Subsets, x: np.ndarray) -> np.ndarray:
     """Return what the identity says that the pair makes of x, from the random weights themselves."""
-    ((lift, filters),) = subsets.pair.blocks(learned.channels)
+    ((lift, filters),) = subsets.pair.blocks(learned.blocks)
     kept = subsets.kept[:, :, None] * filters
     above = (np.maximum(lift, 0.0)[:, :, None] * kept).sum(axis=1)
     below = (np.maximum(-lift, 0.0)[:, :, None] * kept).sum(axis=1)
@@ -52,12 +52,12 @@ def _by_definition(learned: LearnedMap, subsets: Subsets, x: np.ndarray) -> np.n
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize("lower", [-1.0, 0.0])
-def test_every_pair_of_layers_is_what_the_identity_says(name: str, lower: float) -> None:
+@pytest.mark.parametrize(("lower", "share"), [(-1.0, None), (0.0, None), (-1.0, 2)])
+def test_every_pair_of_layers_is_what_the_identity_says(name: str, lower: float, share: int | None) -> None:
     """The ticket's nodes, one random pair at a time, against sums over the redrawn random network."""
     target = TARGETS[name]()
     domain = box_of(target, lower)
-    found = found_for(target, domain, width=20)
+    found = found_for(target, domain, width=20, share=share)
     generator = np.random.default_rng(0)
     for one in found.maps:
         lift, after = found.network[f"{one.learned.key}.lift"], found.network[one.learned.node.name]
@@ -73,14 +73,14 @@ def test_every_pair_of_layers_is_what_the_identity_says(name: str, lower: float)
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize("lower", [-1.0, 0.0])
-def test_a_ticket_comes_close_to_its_target(name: str, lower: float) -> None:
+@pytest.mark.parametrize(("lower", "share"), [(-1.0, None), (0.0, None), (-1.0, 2)])
+def test_a_ticket_comes_close_to_its_target(name: str, lower: float, share: int | None) -> None:
     target = TARGETS[name]()
     domain = box_of(target, lower)
     x = np.random.default_rng(0).uniform(domain.lower, domain.upper, size=(500, target.input_size))
     expected = target.forward(x)
-    wide = np.abs(found_for(target, domain, width=400).network.forward(x) - expected).max()
-    narrow = np.abs(found_for(target, domain, width=10).network.forward(x) - expected).max()
+    wide = np.abs(found_for(target, domain, width=400, share=share).network.forward(x) - expected).max()
+    narrow = np.abs(found_for(target, domain, width=10, share=share).network.forward(x) - expected).max()
     assert wide < 0.35 * np.abs(expected).max()
     assert wide < narrow
 
@@ -88,9 +88,9 @@ def test_a_ticket_comes_close_to_its_target(name: str, lower: float) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_folded_ticket_and_the_reduced_one_equal_the_ticket(name: str) -> None:
     target = TARGETS[name]()
-    for lower in (-1.0, 0.0):
+    for lower, share in ((-1.0, None), (0.0, None), (0.0, 1)):
         domain = box_of(target, lower)
-        found = found_for(target, domain, width=30)
+        found = found_for(target, domain, width=30, share=share)
         x = np.random.default_rng(1).uniform(domain.lower, domain.upper, size=(200, target.input_size))
         value = found.network.forward(x)
         reduction = reduce_network(found.network, domain, compute_bounds(found.network, domain))

@@ -87,11 +87,13 @@ def box_of(target: Network, lower: float) -> Box:
     return Box(np.full(target.input_size, lower), np.ones(target.input_size))
 
 
-def found_for(target: Network, domain: Box, *, width: int = 60, scale: float = 8.0, seed: int = 0) -> Found:
+def found_for(
+    target: Network, domain: Box, *, width: int = 60, scale: float = 8.0, seed: int = 0, share: int | None = None
+) -> Found:
     """Return a ticket made with the plain search."""
     return build_ticket(
         target,
-        learned_layers(target, domain, scale),
+        learned_layers(target, domain, scale, share),
         width=width,
         seed=seed,
         choose=searched(flip_until_none_helps),
