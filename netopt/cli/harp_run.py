@@ -94,9 +94,10 @@ def run(
     """
     begun = time.perf_counter()
     training_data, test_data = read_data(data, network, samples, test_samples)
-    needed = estimate_memory(network, options, len(training_data.labels))
+    tests = 0 if test_data is None else len(test_data.labels)
+    needed = estimate_memory(network, options, len(training_data.labels), tests)
     if not quiet:
-        complain(f"the training needs about {needed / 2**30:.2f} GB of memory")
+        complain(f"the training needs up to about {needed / 2**30:.2f} GB of memory")
     check_memory(needed, free_memory(options.device))
     if memory_limit is not None:
         check_memory(needed, int(memory_limit * 2**30))
@@ -111,8 +112,8 @@ def run(
     _train(training, options, files, as_json=as_json, quiet=quiet)
     result = training.result()
     _write(result, files)
-    tests = None if test_data is None else _test(result, test_data, options)
-    content = content_of(network, options, result, tests, needed, time.perf_counter() - begun)
+    shares = None if test_data is None else _test(result, test_data, options)
+    content = content_of(network, options, result, shares, needed, time.perf_counter() - begun)
     if as_json:
         print_json(content)
     else:

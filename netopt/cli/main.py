@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "info": "netopt.cli.info",
         "prune": "netopt.cli.prune",
         "harp": "netopt.cli.harp",
+        "ticket": "netopt.cli.ticket",
         "formulate": "netopt.cli.formulate",
         "campaign": "netopt.cli.campaign",
         "supports": "netopt.cli.supports",

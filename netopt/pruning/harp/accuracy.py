@@ -13,7 +13,7 @@ from netopt.pruning.harp.torch_network import TorchNetwork
 from netopt.pruning.harp.training_data import check_data
 
 #: Points attacked together.
-_BATCH = 512
+BATCH = 512
 
 
 def read_rightly(
@@ -61,9 +61,9 @@ def read_rightly(
         return model.forward(point, parameters)
 
     found = []
-    for begin in range(0, len(data.labels), _BATCH):
-        x = torch.from_numpy(data.images[begin : begin + _BATCH]).to(device)
-        y = torch.from_numpy(data.labels[begin : begin + _BATCH]).to(device)
+    for begin in range(0, len(data.labels), BATCH):
+        x = torch.from_numpy(data.images[begin : begin + BATCH]).to(device)
+        y = torch.from_numpy(data.labels[begin : begin + BATCH]).to(device)
         with torch.no_grad():
             right = predict(x).argmax(1) == y
         if attack is not None:

@@ -1,13 +1,13 @@
-r"""How much memory a HARP training takes, said before it begins.
+r"""How much memory a HARP training takes at most, said before it begins.
 
-With P parameters, A values that a forward pass makes a point (inputs and nodes), a batch of b points and n training
-images of i inputs, the largest of its three parts at one time is about
+With P parameters, A values that a forward pass makes a point (inputs and nodes), a batch of b points and n images of
+i inputs it is about
 
 .. math:: 112 P + 4 c\, b\, A + 8\, n\, i + 350\ \text{MB}
 
 bytes: the tensors and arrays as long as the parameters (state, gradients, group numbers, the network itself in float64
 and what masks are made with), the values that a backward pass keeps (c = 3 for one forward pass, 6 for the losses
-that take two), the images as read and as tensors, and torch itself.
+that take two; test images are attacked in batches of their own), the images as read and as tensors, and torch itself.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from netopt.errors import InvalidOptionError
 from netopt.gpu.device import describe_gpu
 from netopt.network.network import Network
+from netopt.pruning.harp.accuracy import BATCH
 from netopt.pruning.harp.options import HarpOptions
 
 _BYTES_PER_PARAMETER = 112
@@ -22,11 +23,12 @@ _PASSES = {"natural": 2, "pgd-at": 3, "trades": 6, "mart": 6}
 _LIBRARIES = 350 * 2**20
 
 
-def estimate_memory(network: Network, options: HarpOptions, images: int) -> int:
-    """Return about how many bytes a training on so many images takes."""
+def estimate_memory(network: Network, options: HarpOptions, images: int, tests: int = 0) -> int:
+    """Return about how many bytes a training on so many images takes, and testing on so many."""
     values = network.input_size + sum(node.size for node in network.nodes)
-    batch = 4 * _PASSES[options.loss] * min(options.batch, images) * values
-    return _BYTES_PER_PARAMETER * network.parameters + batch + 8 * images * network.input_size + _LIBRARIES
+    at_once = max(_PASSES[options.loss] * min(options.batch, images), _PASSES["pgd-at"] * min(BATCH, tests))
+    data = 8 * (images + tests) * network.input_size
+    return _BYTES_PER_PARAMETER * network.parameters + 4 * at_once * values + data + _LIBRARIES
 
 
 def free_memory(device: str) -> int:

@@ -89,6 +89,7 @@ def test_memory_grows_with_all_that_takes_some() -> None:
     assert estimate_memory(network, replace(options, batch=256), 1000) > base
     assert estimate_memory(network, replace(options, loss="trades"), 1000) > base
     assert estimate_memory(network, options, 2000) > base
+    assert estimate_memory(network, options, 1000, 500) > base
 
 
 def test_too_little_memory_is_refused_with_the_estimate() -> None:
