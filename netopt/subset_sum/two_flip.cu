@@ -8,12 +8,11 @@
 
 #define TILE 64
 #define CHUNK 16
-#define SIGN_BIT 0x80000000u
 #define INFINITE __int_as_float(0x7f800000)
 
 struct Side {
     float delta[CHUNK][TILE];
-    unsigned sign[CHUNK][TILE];
+    float sign[CHUNK][TILE];
 };
 
 // Changes and signs of TILE elements from `start`, of `count` subsets; beyond the last element nothing is allowed.
@@ -23,7 +22,7 @@ __device__ __forceinline__ void load_side(Side& side, const float* delta, const 
         bool inside = start + element < size;
         long long from = (long long)subset * size + start + element;
         side.delta[subset][element] = inside ? delta[from] : INFINITE;
-        side.sign[subset][element] = inside ? __float_as_uint(sign[from]) & SIGN_BIT : 0u;
+        side.sign[subset][element] = inside ? sign[from] : 0.0f;
     }
 }
 
@@ -33,7 +32,7 @@ __device__ __forceinline__ void load_entries(float (&entries)[4][4], const float
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
             float4 four = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-            if (row + i < size) four = __ldcs(reinterpret_cast<const float4*>(gram + (long long)(row + i) * size + column));
+            if (row + i < size) four = *reinterpret_cast<const float4*>(gram + (long long)(row + i) * size + column);
             entries[i][0] = 2.0f * four.x;
             entries[i][1] = 2.0f * four.y;
             entries[i][2] = 2.0f * four.z;
@@ -49,10 +48,10 @@ __device__ __forceinline__ void load_entries(float (&entries)[4][4], const float
                 row + i < size && column + j < size ? 2.0f * gram[(long long)(row + i) * size + column + j] : 0.0f;
 }
 
-// Rounded as the NumPy twin rounds: (2 s_i s_j G_ij + delta_i) + delta_j.
+// Rounded as the NumPy twin rounds, (2 s_i s_j G_ij + delta_i) + delta_j: products with 1 and -1 are exact.
 template <bool FIXED_SIZE, bool DIAGONAL>
-__device__ __forceinline__ float score(float entry, float delta_i, float delta_j, unsigned sign_i, unsigned sign_j, int i, int j) {
-    float change = (__uint_as_float(__float_as_uint(entry) ^ sign_i ^ sign_j) + delta_i) + delta_j;
+__device__ __forceinline__ float score(float entry, float delta_i, float delta_j, float sign_i, float sign_j, int i, int j) {
+    float change = fmaf(entry * sign_i, sign_j, delta_i) + delta_j;
     if (FIXED_SIZE && sign_i == sign_j) change = INFINITE;
     if (DIAGONAL && i == j && !FIXED_SIZE) change = delta_i;
     if (DIAGONAL && i > j) change = INFINITE;
@@ -65,11 +64,11 @@ __device__ __forceinline__ void score_entries(const float (&entries)[4][4], cons
                                               int row, int column, unsigned long long* best) {
     int in_row = row % TILE, in_column = column % TILE;
     const float4 di = *reinterpret_cast<const float4*>(&rows.delta[subset][in_row]);
-    const uint4 si = *reinterpret_cast<const uint4*>(&rows.sign[subset][in_row]);
+    const float4 si = *reinterpret_cast<const float4*>(&rows.sign[subset][in_row]);
     const float4 dj = *reinterpret_cast<const float4*>(&columns.delta[subset][in_column]);
-    const uint4 sj = *reinterpret_cast<const uint4*>(&columns.sign[subset][in_column]);
+    const float4 sj = *reinterpret_cast<const float4*>(&columns.sign[subset][in_column]);
     const float delta_i[4] = {di.x, di.y, di.z, di.w}, delta_j[4] = {dj.x, dj.y, dj.z, dj.w};
-    const unsigned sign_i[4] = {si.x, si.y, si.z, si.w}, sign_j[4] = {sj.x, sj.y, sj.z, sj.w};
+    const float sign_i[4] = {si.x, si.y, si.z, si.w}, sign_j[4] = {sj.x, sj.y, sj.z, sj.w};
     float least = INFINITE;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
