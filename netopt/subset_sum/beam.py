@@ -1,17 +1,16 @@
 r"""Beam search: elements are decided from the longest to the shortest, and the most promising subsets are kept.
 
 Let x be the shares of the relaxation (`netopt.subset_sum.relaxed`), :math:`\sum_i x_i v_i = z`. Deciding element i
-moves the residual from r to :math:`r - (1 - x_i) v_i` or :math:`r + x_i v_i`. What the elements left can still make up for
-is, to second moments, a normal distribution of covariance
+moves the residual from r to :math:`r - (1 - x_i) v_i` or :math:`r + x_i v_i`. What the elements left can still make up
+for is, to second moments, a normal distribution of covariance
 
 .. math:: C = \sum_{i \text{ left}} x_i (1 - x_i) v_i v_i^T + \epsilon^2 I ,
 
 so the states kept are those of least :math:`r^T C^{-1} r`; :math:`\epsilon` is a third of what the D shortest vectors
-leave. The covariance is factored anew at a few dozen places; between them residuals live in the coordinates :math:`L^{-1} r`,
-:math:`C = L L^T`. A beam of width B costs n B D operations. It ends in residuals of about 0.3 times the length of the
-vectors of rank D among the shortest, and finds the best of B of them: that improves as :math:`B^{-1/D}`, quickly for
-small D and hardly at all for D > 30.
-"""
+leave. The covariance is factored anew at a few dozen places; between them residuals live in the coordinates
+:math:`L^{-1} r`, :math:`C = L L^T`. A beam of width B costs n B D operations. It ends in residuals of about 0.3 times
+the length of the vectors of rank D among the shortest, and finds the best of B of them: that improves as
+:math:`B^{-1/D}`, quickly for small D and hardly at all for D > 30."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _closest_by_tree(left: FloatArray, right: FloatArray, target: FloatArray) ->
     distance, best, begin = np.inf, (0, 0), 0
     while begin < wanted.shape[0]:
         end = begin + (_TREE_CHUNK if begin else _FIRST_LOOK)
-        near, j = tree.query(wanted[begin:end], distance_upper_bound=distance)
+        near, j = (np.asarray(found) for found in tree.query(wanted[begin:end], distance_upper_bound=distance))
         least = int(np.argmin(near))
         if near[least] < distance:
             distance, best = float(near[least]), (begin + least, int(j[least]))

@@ -1,11 +1,10 @@
 r"""Tabu search by one or two flips on the Gram matrix.
 
-The objective is :math:`s^T G s - 2 \langle b, s \rangle` with :math:`b_i = \langle v_i, z \rangle - c_i / 2`: the squared
-error plus the price c of the elements, but for a constant. Every subset makes the best flip of one or two elements
-(`netopt.subset_sum.two_flip`; swaps where the size is fixed) among the few dozen that are cheapest to flip alone; what
-has flipped stays for some steps, so that the search leaves local optima. A step costs n for each subset and the square
-of the shortlist. At the end the best subset met is improved over all pairs until none helps.
-"""
+The objective is :math:`s^T G s - 2 \langle b, s \rangle` with :math:`b_i = \langle v_i, z \rangle - c_i / 2`: the
+squared error plus the price c of the elements, but for a constant. Every subset makes the best flip of one or two
+elements (`netopt.subset_sum.two_flip`; swaps where the size is fixed) among the few dozen that are cheapest to flip
+alone; what has flipped stays for some steps, so that the search leaves local optima. A step costs n for each subset and
+the square of the shortlist. At the end the best subset met is improved over all pairs until none helps."""
 
 from __future__ import annotations
 
@@ -57,11 +56,25 @@ def descend(gram: Any, pull: Any, selected: Any, *, fixed_size: bool) -> Any:
     xp = state.xp
     while True:
         proposed = _sweep(xp, gram, state.delta(), state.sign, fixed_size)
-        change, first, second = _settled(state, gram, proposed)
+        change, first, second = _settled(state, proposed)
         going = change < -state.rounding
         if not bool(going.any()):
             return state.selected()
         state.flip(first, second, going)
+
+
+def of_size(gram: Any, pull: Any, selected: Any, size: int) -> Any:
+    """Return subsets of `size` elements each: the cheapest ones come in or go out; arguments as above."""
+    state = _State(gram, pull, selected)
+    xp = state.xp
+    while True:
+        excess = state.selected().sum(axis=-1) - size
+        going = excess != 0
+        if not bool(going.any()):
+            return state.selected()
+        helps = state.sign * xp.sign(excess)[..., None] < 0.0
+        element = xp.argmin(xp.where(helps, state.delta(), np.inf), axis=-1)
+        state.flip(element, element, going)
 
 
 class _State:
@@ -117,9 +130,7 @@ def _best_of_shortlist(state: _State, delta: Any, fixed_size: bool) -> tuple[Any
     delta, sign = (xp.take_along_axis(values, listed, axis=-1).reshape(-1, 1, length) for values in (delta, state.sign))
     proposed = _sweep(xp, gram, delta, sign, fixed_size)
     first, second = (xp.take_along_axis(flat, element, axis=-1).reshape(problems, subsets) for element in proposed[1:])
-    allowed = xp.isfinite(proposed[0]).reshape(problems, subsets)
-    change, first, second = _settled(state, state.gram, (allowed, first, second))
-    return xp.where(allowed, change, np.inf), first, second
+    return _settled(state, (proposed[0].reshape(problems, subsets), first, second))
 
 
 def _sweep(xp: Any, gram: Any, delta: Any, sign: Any, fixed_size: bool) -> tuple[Any, Any, Any]:
@@ -128,12 +139,12 @@ def _sweep(xp: Any, gram: Any, delta: Any, sign: Any, fixed_size: bool) -> tuple
     return best_two_flip(gram, delta, sign, fixed_size)
 
 
-def _settled(state: _State, gram: Any, proposed: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
-    """Return proposed flips with their changes in float64."""
-    _, first, second = proposed
+def _settled(state: _State, proposed: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    """Return proposed flips with their changes in float64; +inf stays."""
+    change, first, second = proposed
     xp, rows = state.xp, state.rows
     delta = state.delta()
-    change = delta[(*rows, first)]
-    product = state.sign[(*rows, first)] * state.sign[(*rows, second)] * gram[rows[0], first, second]
-    pair = change + delta[(*rows, second)] + 2.0 * product
-    return xp.where(first == second, change, pair), first, second
+    one, other = delta[(*rows, first)], delta[(*rows, second)]
+    product = state.sign[(*rows, first)] * state.sign[(*rows, second)] * state.gram[rows[0], first, second]
+    exact = xp.where(first == second, one, one + other + 2.0 * product)
+    return xp.where(xp.isfinite(change), exact, np.inf), first, second
