@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from netopt.archive import arrays_of, write_arrays
 from netopt.arrays import BoolArray
 from netopt.errors import InputError
 from netopt.network.network import Network
+from netopt.pruning.request import Request
 from netopt.pruning.weights import prunable_maps
 
 
@@ -131,6 +132,17 @@ class Mask:
             if any(value.dtype != np.bool_ for value in kept.values()) or not 0.0 <= mask.rate < 1.0:
                 raise ValueError("its arrays are not those of a mask")
         return mask
+
+
+def keep_as_saved(path: Path) -> Callable[[Request], Mapping[str, BoolArray]]:
+    """Return the selection that a mask in a file makes, of the network it is about."""
+
+    def select(request: Request) -> Mapping[str, BoolArray]:
+        mask = Mask.load(path)
+        mask.require(request.network)
+        return mask.kept
+
+    return select
 
 
 def _expand(stored: BoolArray, then: BoolArray, key: str) -> BoolArray:

@@ -51,7 +51,7 @@ def prune(
 
     Parameters
     ----------
-    method : one of `netopt.pruning.registry.METHODS`.
+    method : one of `netopt.pruning.registry.METHODS`, or ``mask:FILE`` for a saved mask.
     rate : the fraction removed, in [0, 1).
     domain : the inputs that matter; some methods need it.
     bounds : pre-activation bounds of `network` over `domain`; None computes interval bounds where they are needed.
@@ -84,7 +84,7 @@ def prune(
     request = Request(network, prunable_maps(network), rate, generator, ranges, sample, chosen.rescales)
     kept = chosen.select(request)
     notices: tuple[str, ...] = ()
-    if chosen.takes_rate:  # a lossless mask of a function that is constant on the domain has no path, rightly
+    if not chosen.exact:  # a lossless mask of a function that is constant on the domain has no path, rightly
         kept, notices = ensure_path(network, kept)
     mask = Mask(kept, method, rate, network.sha256)
     if sample is not None and ranges is not None:
@@ -98,7 +98,7 @@ def _check(network: Network, name: str, method: Method, rate: float, domain: Dom
     check_rate(rate)
     if not method.takes_rate and rate:
         raise InvalidOptionError(f"pruning method {name!r} takes no rate and {rate:g} was given; leave it out")
-    if not method.takes_rate and fold is False:
+    if method.exact and fold is False:
         raise InvalidOptionError(f"pruning by {name!r} is exact only with folding; leave fold=False out")
     if method.averages and fold is False:
         raise InvalidOptionError(f"pruning by {name!r} counts on folded averages; leave fold=False out")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 from netopt.arrays import BoolArray
 from netopt.errors import InvalidOptionError
 from netopt.pruning import scores
 from netopt.pruning.lossless import keep_needed
+from netopt.pruning.mask import keep_as_saved
 from netopt.pruning.request import Request
 from netopt.pruning.select import keep_globally, keep_layerwise, scaled
 from netopt.pruning.structured import at_random, by_units, norm_of_weights, width_of_values
@@ -27,6 +29,7 @@ class Method:
     select : from a request to the weights kept.
     needs_domain : whether it looks at what flows through the weights over a domain.
     takes_rate : whether it removes a given fraction, or all that its rule names.
+    exact : whether the function stays as it is on the domain.
     averages : whether it looks at points of the domain; biases then take averages over them, not the centre's values.
     rescales : whether the weights kept are multiplied by one factor a layer.
     """
@@ -34,6 +37,7 @@ class Method:
     select: Selection
     needs_domain: bool = False
     takes_rate: bool = True
+    exact: bool = False
     averages: bool = False
     rescales: bool = False
 
@@ -46,6 +50,8 @@ def _global(score: Callable[[Request], scores.Scores]) -> Selection:
     return lambda request: keep_globally(score(request), request.rate)
 
 
+#: A saved mask as a method is this, a colon and its file.
+SAVED = "mask"
 #: Name -> method.
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
@@ -53,7 +59,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "domain-aware": Method(_layerwise(scores.domain_aware), needs_domain=True),
         "random": Method(_layerwise(scores.random)),
         "lamp": Method(_global(scores.lamp)),
-        "lossless": Method(keep_needed, needs_domain=True, takes_rate=False),
+        "lossless": Method(keep_needed, needs_domain=True, takes_rate=False, exact=True),
         "neuron-norm": Method(by_units(norm_of_weights)),
         "neuron-width": Method(by_units(width_of_values), needs_domain=True),
         "neuron-random": Method(by_units(at_random)),
@@ -66,15 +72,20 @@ METHODS: Mapping[str, Method] = MappingProxyType(
 
 
 def find_method(name: str) -> Method:
-    """Return the method called `name`.
+    """Return the method called `name`; ``mask:FILE`` is the one that keeps what a saved mask keeps.
 
     Raises
     ------
     InvalidOptionError
         There is none.
     """
+    head, _, file = name.partition(":")
+    if head == SAVED and file:
+        return Method(keep_as_saved(Path(file)), takes_rate=False)
     if name not in METHODS:
-        raise InvalidOptionError(f"pruning method {name!r} is unknown; choose one of {', '.join(METHODS)}")
+        raise InvalidOptionError(
+            f"pruning method {name!r} is unknown; choose one of {', '.join(METHODS)}, or {SAVED}:FILE for a saved mask"
+        )
     return METHODS[name]
 
 
@@ -92,7 +103,7 @@ def check_rate(rate: float) -> float:
 
 
 def parse_prune(text: str) -> tuple[str, float]:
-    """Return (method, rate) of a text such as ``"magnitude:0.9"``; a method without a rate stands alone.
+    """Return (method, rate) of a text such as ``"magnitude:0.9"``; a method without a rate, or a mask, stands alone.
 
     Raises
     ------
@@ -106,6 +117,8 @@ def parse_prune(text: str) -> tuple[str, float]:
     ('domain-aware', 0.8)
     """
     name, colon, number = text.partition(":")
+    if name == SAVED and number:
+        return text, 0.0
     if not find_method(name).takes_rate:
         if colon:
             raise InvalidOptionError(f"pruning method {name!r} takes no rate; write {name!r} instead of {text!r}")
