@@ -4,7 +4,8 @@ The objective is :math:`s^T G s - 2 \langle b, s \rangle` with :math:`b_i = \lan
 squared error plus the price c of the elements, but for a constant. Every subset makes the best flip of one or two
 elements (`netopt.subset_sum.two_flip`; swaps where the size is fixed) among the few dozen that are cheapest to flip
 alone; what has flipped stays for some steps, so that the search leaves local optima. A step costs n for each subset and
-the square of the shortlist. At the end the best subset met is improved over all pairs until none helps."""
+the square of the shortlist. At the end the best subset met is improved over all pairs until none helps.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +54,12 @@ def tabu_search(gram: Any, pull: Any, selected: Any, *, fixed_size: bool, flips:
 def descend(gram: Any, pull: Any, selected: Any, *, fixed_size: bool) -> Any:
     """Return subsets that no flip of one or two elements improves, (p, r, n) bool; arguments as above."""
     state = _State(gram, pull, selected)
-    xp = state.xp
+    if state.xp is not np:
+        from netopt.subset_sum import descent_cuda
+
+        return descent_cuda.descend(gram, pull, selected, state.rounding[:, 0], fixed_size=fixed_size)
     while True:
-        proposed = _sweep(xp, gram, state.delta(), state.sign, fixed_size)
+        proposed = best_two_flip(gram, state.delta(), state.sign, fixed_size)
         change, first, second = _settled(state, proposed)
         going = change < -state.rounding
         if not bool(going.any()):

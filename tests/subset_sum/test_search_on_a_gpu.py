@@ -1,0 +1,28 @@
+"""The whole search on a GPU comes as close as on the CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netopt.subset_sum.search import find_subsets
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [None, 20])
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(("count", "dimension"), [(64, 3), (256, 9), (300, 36)])
+def test_as_close_as_on_the_cpu(count: int, dimension: int, scaled: bool, size: int | None, gpu: Any) -> None:
+    rng = np.random.default_rng(count)
+    candidates = np.abs(rng.normal(size=(8, count, 1))) * rng.normal(size=(8, count, dimension))
+    targets = 0.8 * rng.normal(size=(8, dimension))
+    on_gpu = find_subsets(gpu.asarray(candidates), gpu.asarray(targets), size=size, scaled=scaled)
+    on_cpu = find_subsets(candidates, targets, size=size, scaled=scaled)
+    selected = on_gpu.selected.get()
+    if size is not None:
+        assert (selected.sum(-1) == size).all()
+    sums = on_gpu.scale.get()[:, None] * np.einsum("pn,pnd->pd", selected, candidates)
+    assert np.allclose(np.square(targets - sums).sum(-1), on_gpu.error.get(), rtol=1e-6, atol=1e-12)
+    assert on_gpu.relative_error <= 1.5 * on_cpu.relative_error + 1e-3
