@@ -30,39 +30,55 @@ def keep_largest(scores: Any, offsets: IntArray, keep: IntArray) -> Any:
     layers, size = keep.size, np.int64(scores.size)
     cut = pieces_of(library, offsets)
     place = (bits, size, cut.layer, cut.begin, cut.end, cut.counts)
-    high = library.zeros((layers, _HIGH_BINS), "u4")
-    middle, low = library.zeros((layers, _LOW_BINS), "u4"), library.zeros((layers, _LOW_BINS), "u4")
-    arrived = library.zeros((3, layers), "u4")
-    bins, left, inside = (library.empty((rows, layers), "u4") for rows in (3, 1, 1))
-    candidates, nan = library.zeros(layers, "u4"), library.zeros(1, "u8")
-    listed, where = library.empty(scores.size, "u4"), library.empty(scores.size, "u4")
-    mask = library.empty(scores.size, "u1")
+    nan, high, middle, low, arrived, candidates, bins, left, inside = _counters(library, layers)
+    listed, where, mask = (library.empty(scores.size, kind) for kind in ("u4", "u4", "u1"))
     wanted = library.asarray(keep.astype(np.uint32))
 
-    KERNELS.launch(
-        "count_high", cut.count, THREADS, (*place, wanted, high, arrived[0], bins[0], left[0], inside[0], nan)
-    )
+    KERNELS.launch("count_high", cut.count, THREADS, (*place, wanted, high, arrived[0], bins[0], left, inside, nan))
     found = (mask, listed, where, candidates)
     KERNELS.launch(
         "split", cut.count, THREADS,
-        (*place, cut.offsets, bins[0], *found, middle, arrived[1], bins[1], left[0], inside[0]),
+        (*place, cut.offsets, bins[0], *found, middle, arrived[1], bins[1], left, inside),
     )  # fmt: skip
     grid = (min(_BLOCKS, cut.most), layers)
     KERNELS.launch(
         "count_low", grid, THREADS,
-        (cut.offsets, listed, candidates, bins[1], low, arrived[2], bins[2], left[0], inside[0]),
+        (cut.offsets, listed, candidates, bins[1], low, arrived[2], bins[2], left, inside),
     )  # fmt: skip
     KERNELS.launch(
         "mark", grid, THREADS,
-        (cut.offsets, listed, where, candidates, bins[1], bins[2], left[0], inside[0], mask),
+        (cut.offsets, listed, where, candidates, bins[1], bins[2], left, inside, mask),
     )  # fmt: skip
     KERNELS.launch(
         "mark_ties", layers, THREADS,
-        (bits, size, cut.offsets, bins[0], bins[1], bins[2], left[0], inside[0], mask),
+        (bits, size, cut.offsets, bins[0], bins[1], bins[2], left, inside, mask),
     )  # fmt: skip
     if nans := int(nan[0]):
         raise nan_error(nans)
     return mask.view(bool)
+
+
+def _counters(library: Any, layers: int) -> tuple[Any, ...]:
+    """Return the kernels' counters, zero: of NaN, each digit's histograms, blocks that are through, candidates; results.
+
+    They are cut from one array, which is cleared at once.
+    """
+    rows = (
+        2,
+        _HIGH_BINS * layers,
+        _LOW_BINS * layers,
+        _LOW_BINS * layers,
+        3 * layers,
+        layers,
+        3 * layers,
+        layers,
+        layers,
+    )
+    ends = np.cumsum((0, *rows)).tolist()
+    counters = library.zeros(ends[-1], "u4")
+    nan, *parts = (counters[begin:end] for begin, end in zip(ends[:-1], ends[1:], strict=True))
+    high, middle, low, arrived, candidates, bins, left, inside = parts
+    return nan.view("u8"), high, middle, low, arrived.reshape(3, -1), candidates, bins.reshape(3, -1), left, inside
 
 
 def as_bits(library: Any, values: Any, what: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -139,6 +141,23 @@ def test_arrays_that_begin_anywhere_in_memory() -> None:
     generator = np.random.default_rng(2)
     values, offsets, keep = scores_of("normal", 5001, generator)[1:], np.array([0, 1234, 5000]), np.array([100, 1])
     assert np.array_equal(select_cuda.keep_largest(values, offsets, keep), keep_largest(values, offsets, keep))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [1, 30, TILE - 2, 100_000, 15_000_000])
+def test_masks_and_gradients_on_a_gpu(size: int, gpu: Any) -> None:
+    offsets, scores = layers_of(size)
+    keep = np.random.default_rng(size).integers(0, np.diff(offsets) + 1)
+    gradient, weights = np.random.default_rng(1).normal(size=(2, offsets[-1])).astype(np.float32)
+    device_scores, device_weights, device_gradient = map(gpu.asarray, (scores, weights, gradient))
+    mask = keep_largest(scores, offsets, keep)
+    found = keep_largest(device_scores, offsets, keep)
+    assert np.array_equal(found.get(), mask)
+    assert np.array_equal(apply_mask(device_weights, found).get(), apply_mask(weights, mask))
+    by_score, by_rate = straight_through(device_gradient, device_weights, device_scores, offsets)
+    expected, expected_rates = straight_through(gradient, weights, scores, offsets)
+    assert np.array_equal(by_score.get(), expected)
+    np.testing.assert_allclose(by_rate.get(), expected_rates, rtol=1e-10, atol=1e-10 * size)
 
 
 def test_gradients_of_a_layer_by_hand() -> None:
