@@ -36,16 +36,23 @@ class SlackObjective:
 
         A conjunction without rows always holds: it counts as the row ``0 <= 0``.
         """
-        if conjunction.bound.size == 0:
-            conjunction = Conjunction(np.zeros((1, conjunction.output_matrix.shape[1])), np.zeros(1))
-        squares = np.einsum(
-            "rm,rm->r", conjunction.output_matrix, conjunction.output_matrix
-        )  # fast for 100 000 of them
-        if conjunction.input_matrix is not None:
-            squares = squares + np.asarray(conjunction.input_matrix.power(2).sum(axis=1)).ravel()
+        return cls.all_normalised([conjunction])[0]
+
+    @classmethod
+    def all_normalised(cls, conjunctions: Sequence[Conjunction]) -> list[SlackObjective]:
+        """Return the same for many conjunctions about one network, whose norms are computed together."""
+        if not conjunctions:
+            return []
+        filled = [rows if rows.bound.size else _always(rows) for rows in conjunctions]
+        matrix = np.concatenate([rows.output_matrix for rows in filled])
+        squares = np.einsum("rm,rm->r", matrix, matrix)
+        ends = np.cumsum([0, *(rows.bound.size for rows in filled)]).tolist()
+        for rows, first, end in zip(filled, ends[:-1], ends[1:], strict=True):
+            if rows.input_matrix is not None:
+                squares[first:end] += np.asarray(rows.input_matrix.power(2).sum(axis=1)).ravel()
         norm = np.sqrt(squares)
         norm[~(norm > 0.0)] = 1.0
-        return cls(conjunction, norm)
+        return [cls(rows, norm[first:end]) for rows, first, end in zip(filled, ends[:-1], ends[1:], strict=True)]
 
     @classmethod
     def linear(cls, weights: FloatArray) -> SlackObjective:
@@ -69,6 +76,11 @@ class SlackObjective:
         """
         rows = sparse.csr_array(self.conjunction.output_matrix)
         return sparse.csr_array(rows @ output_map), self.conjunction.bound - rows @ output_constant
+
+
+def _always(conjunction: Conjunction) -> Conjunction:
+    """Return ``0 <= 0`` for a conjunction without rows."""
+    return Conjunction(np.zeros((1, conjunction.output_matrix.shape[1])), np.zeros(1))
 
 
 def rows_of(objectives: Sequence[SlackObjective]) -> Objectives:

@@ -101,12 +101,9 @@ class Goal:
 
 def goals_of(prop: Property) -> list[list[Goal]]:
     """Return the goals of a property, one list a case; an empty domain has none."""
+    asked = [() if case.domain.is_empty() else case.disjuncts for case in prop.cases]
+    objectives = iter(SlackObjective.all_normalised([rows for disjuncts in asked for rows in disjuncts]))
     return [
-        []
-        if case.domain.is_empty()
-        else [
-            Goal(number, k, case.domain, SlackObjective.normalised(conjunction))
-            for k, conjunction in enumerate(case.disjuncts)
-        ]
-        for number, case in enumerate(prop.cases)
+        [Goal(number, k, case.domain, next(objectives)) for k in range(len(disjuncts))]
+        for number, (case, disjuncts) in enumerate(zip(prop.cases, asked, strict=True))
     ]

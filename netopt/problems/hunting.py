@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from netopt.arrays import FloatArray
-from netopt.attack.gradient_ascent import attack_case
+from netopt.attack.gradient_ascent import AttackResult, attack_case
 from netopt.problems.goal import Goal
 from netopt.problems.replay import Grade, Replay, Replayer
 from netopt.problems.run import Run
 from netopt.specification.property import Case
+
+if TYPE_CHECKING:
+    from netopt.engines.branch_and_bound.team import Team
 
 #: Seconds that a climb from a solver's incumbent may take.
 _POLISH_SECONDS = 1.0
@@ -92,8 +97,13 @@ class Hunt:
         if value[k] > goal.best:
             self.offer(goal, points[k][None])
 
-    def attack(self, cases: Sequence[Sequence[Goal]], effort: Effort) -> None:
-        """Climb towards every goal of every case, the cases sharing the time that `effort` allows."""
+    def attack(self, cases: Sequence[Sequence[Goal]], effort: Effort, team: Team | None = None) -> None:
+        """Climb towards every goal of every case, the cases sharing the time that `effort` allows.
+
+        Parameters
+        ----------
+        team : processes that take part, where they are ready.
+        """
         rounds, share, most = _BUDGETS[effort]
         end = time.monotonic() + self.run.share(share, most)
         for k, goals in enumerate(cases):
@@ -103,13 +113,25 @@ class Hunt:
                 return
             starts = [goal.best_point for goal in goals if goal.best_point is not None]
             deadline = now + (end - now) / (len(cases) - k)
-            self._climb(goals, deadline, rounds, np.array(starts) if starts else None)
+            self._climb(goals, deadline, rounds, np.array(starts) if starts else None, team)
         self.run.check()
 
-    def _climb(self, goals: Sequence[Goal], deadline: float, rounds: int, starts: FloatArray | None) -> None:
+    def _climb(
+        self,
+        goals: Sequence[Goal],
+        deadline: float,
+        rounds: int,
+        starts: FloatArray | None,
+        team: Team | None = None,
+    ) -> None:
         """Attack the goals of one case and replay the best point of each."""
         case = Case(goals[0].domain, tuple(goal.objective.conjunction for goal in goals))
-        result = attack_case(
+        attack: Callable[..., AttackResult] = attack_case
+        if team is not None and team.ready():
+            from netopt.problems.joint_attack import attack_together
+
+            attack = partial(attack_together, team=team)
+        result = attack(
             self.replayer.network,
             case,
             generator=self.generator,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from netopt.arrays import sparse
+from netopt.arrays import FloatArray, IntArray, sparse
 from netopt.bounds.boxes import BoxBounds
+from netopt.bounds.objectives import Objectives
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.precision import DOUBLE, SINGLE
 from netopt.bounds.rows import bound_rows
 from netopt.engines.branch_and_bound.box_evaluation import over_norm
+from netopt.engines.branch_and_bound.team import Package, Team, processes
 from netopt.engines.objective import rows_of
 from netopt.network.network import Network
 from netopt.problems.goal import Goal
@@ -34,32 +37,87 @@ def bound_goals(network: Network, goals: Sequence[Goal], bounds: PreactivationBo
         first += goal.objective.rows
 
 
-def screen_boxes(network: Network, cases: Iterable[Sequence[Goal]], run: Run) -> None:
-    """Bound the goals of many box cases, many at once: by interval layers, by CROWN, by CROWN in float64."""
+def screen_boxes(network: Network, cases: Iterable[Sequence[Goal]], run: Run, team: Team | None = None) -> None:
+    """Bound the goals of many box cases, many at once: by interval layers, by CROWN, by CROWN in float64.
+
+    Parameters
+    ----------
+    team : processes that take part as soon as they are ready.
+    """
     open_cases = [goals for goals in cases if type(goals[0].domain) is Box]
     widest = max(network.input_size, *(node.size for node in network.nodes))
-    block = int(np.clip(_BYTES // (8 * widest), 1, _BLOCK))
+    size = int(np.clip(_BYTES // (8 * widest), 1, _BLOCK))
     for precision, level in ((SINGLE, "interval"), (SINGLE, "crown"), (DOUBLE, "crown")):
         open_cases = [left for goals in open_cases if (left := [goal for goal in goals if not goal.closed])]
-        bounds = BoxBounds(network, precision)
-        for first in range(0, len(open_cases), block):
+        screen = _Screen(BoxBounds(network, precision), level)
+        blocks = [open_cases[first : first + size] for first in range(0, len(open_cases), size)]
+        package = None
+        while blocks:
             run.check()
-            _bound_block(bounds, open_cases[first : first + block], level)
+            count = processes(team)
+            if count > 1 and package is None:
+                package = Package.of(screen)
+            together, blocks = blocks[:count], blocks[count:]
+            _screen(screen, together, run, team, package)
 
 
-def _bound_block(bounds: BoxBounds, cases: Sequence[Sequence[Goal]], level: str) -> None:
-    goals = [goal for some in cases for goal in some]
-    box = np.repeat(np.arange(len(cases)), [len(some) for some in cases])
-    rows = rows_of([goal.objective for goal in goals])
-    lower = np.stack([some[0].domain.lower for some in cases])
-    upper = np.stack([some[0].domain.upper for some in cases])
-    boxes = bounds.over(lower, upper, intermediate=level == "crown")
+@dataclass(frozen=True, slots=True, eq=False)
+class _Screen:
+    """What boxes are bounded by."""
+
+    bounds: BoxBounds
+    level: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Some boxes (k, n), the rows of their goals, and the box of each row."""
+
+    lower: FloatArray
+    upper: FloatArray
+    rows: Objectives
+    box: IntArray
+
+    @classmethod
+    def of(cls, cases: Sequence[Sequence[Goal]]) -> _Block:
+        rows = rows_of([goal.objective for goals in cases for goal in goals])
+        box = np.repeat(np.arange(len(cases)), [len(goals) for goals in cases])
+        lower = np.stack([goals[0].domain.lower for goals in cases])
+        upper = np.stack([goals[0].domain.upper for goals in cases])
+        return cls(lower, upper, rows, box[rows.owner])
+
+
+def _screen(
+    screen: _Screen,
+    blocks: Sequence[Sequence[Sequence[Goal]]],
+    run: Run,
+    team: Team | None,
+    package: Package[_Screen] | None,
+) -> None:
+    """Bound the goals of one block in this process, of the others in those of the team."""
+    first, *others = [_Block.of(cases) for cases in blocks]
+    futures = []
+    if team is not None and package is not None:
+        futures = [team.begin(_bound_block, package, block) for block in others]
+    upper = [_bound_block(screen, first)]
+    for future, block in zip(futures, others, strict=True):
+        answer = team.answer(future, run.halt.is_set) if team is not None else None
+        run.check()
+        upper.append(_bound_block(screen, block) if answer is None else answer)
+    for cases, found in zip(blocks, upper, strict=True):
+        for goal, bound in zip([goal for goals in cases for goal in goals], found.tolist(), strict=True):
+            goal.covered(bound, screen.level)
+
+
+def _bound_block(screen: _Screen, block: _Block) -> FloatArray:
+    """Return a bound of each goal of a block."""
+    rows = block.rows
+    boxes = screen.bounds.over(block.lower, block.upper, intermediate=screen.level == "crown")
     inputs = None if rows.input_matrix is None else rows.input_matrix.toarray()
-    found = boxes.functions(rows.output_matrix, inputs, box[rows.owner])
+    found = boxes.functions(rows.output_matrix, inputs, block.box)
     value = over_norm(found.bound, rows.offset, rows.norm)
-    smallest = np.minimum.reduceat(value, np.flatnonzero(np.diff(rows.owner, prepend=-1)))
-    for goal, upper_bound in zip(goals, smallest.tolist(), strict=True):
-        goal.covered(upper_bound, level)
+    smallest: FloatArray = np.minimum.reduceat(value, np.flatnonzero(np.diff(rows.owner, prepend=-1)))
+    return smallest
 
 
 def _input_rows(goals: Sequence[Goal], input_size: int) -> sparse.csr_array | None:

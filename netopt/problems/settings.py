@@ -161,8 +161,8 @@ class Settings:
 
     @cached_property
     def team(self) -> Team | None:
-        """Processes that take part in the native engine's searches; None for one thread."""
-        if self.threads == 1:
+        """Processes that take part in what the native engine does; None for one thread, or without it."""
+        if self.threads == 1 or not self.native:
             return None
         from netopt.engines.branch_and_bound.team import Team
         from netopt.engines.local_processes import LocalProcesses

@@ -145,6 +145,8 @@ class _Verification:
 
     def work(self, network: Any, prop: Any) -> None:
         """Do everything; the state tells what was found."""
+        if self.settings.team is not None:
+            self.settings.team.start()
         read, hunt = self._read(network, prop)
         bounds = BoundsOfCases(read, self.settings, self.run)
         if len(self._open_cases()) >= MANY_CASES:
@@ -183,7 +185,7 @@ class _Verification:
             asked = as_property(prop)
             check_property(read, asked)
             cases = goals_of(asked)
-            empty = sum(case.domain.is_empty() for case in asked.cases)
+            empty = sum(not goals and case.domain.is_empty() for case, goals in zip(asked.cases, cases, strict=True))
             if empty:
                 self.run.note(f"the domain of {empty} of {len(asked.cases)} cases is empty")
             hunt = Hunt(Replayer(read), self.run, np.random.default_rng(self.settings.seed))
@@ -204,7 +206,7 @@ class _Verification:
 
     def _screen(self, network: Network) -> None:
         with self.run.stage("screen") as record:
-            screen_boxes(network, self._open_cases(), self.run)
+            screen_boxes(network, self._open_cases(), self.run, self.settings.team)
             record |= {"open_disjuncts": self._open_count()}
         self._report("screen")
 
@@ -214,7 +216,7 @@ class _Verification:
             return
         with self.run.stage("attack") as record:
             record |= {"effort": effort.value}
-            hunt.attack(cases, effort)
+            hunt.attack(cases, effort, self.settings.team if effort is Effort.LONG else None)
         self._report("attack")
 
     def _bound(self, network: Network, bounds: BoundsOfCases) -> None:

@@ -110,8 +110,9 @@ class Lanes:
             lane = min((lane for lane in self._lanes if not lane.ended), key=lambda lane: lane.due)
             cores = processes(self._team)
             if not self._tighten(lane, now, end, cores):
-                turn = now + lane.turn / cores
-                self._turn(lane, min(end, turn), None if last is None else last - self.bounded)
+                # What shows whether splitting gets on takes less time together; other searches need long rounds.
+                turn = lane.turn / cores if lane.tightening is not None else lane.turn
+                self._turn(lane, min(end, now + turn), None if last is None else last - self.bounded)
                 lane.recent += (time.monotonic() - now) * cores
             lane.spent += (time.monotonic() - now) * cores
             self._told()
@@ -125,7 +126,10 @@ class Lanes:
         seconds = tightening.seconds(lane.spent - tightening.spent, lane.recent, lane.growing, left)
         if seconds == 0.0:
             return False
-        tightening.advance(now + seconds / cores, self._watch.stopped, self._team)
+        closes = tightening.advance(
+            now + seconds / cores, self._watch.stopped, self._team, upper=self.upper, enough=self._inside.enough()
+        )
+        self._lower_upper(np.where(closes, self._inside.enough(), np.inf), lane)
         lane.search, lane.before, lane.recent = None, lane.bounded, 0.0
         return True
 
@@ -140,14 +144,17 @@ class Lanes:
         bounded = lane.before + search.bounded
         lane.turn = 2.0 * lane.turn if bounded == lane.bounded else _TURN
         lane.bounded, lane.growing = bounded, search.open.count > count
-        better = search.upper < self.upper
-        self.upper = np.minimum(self.upper, search.upper)
-        for k in np.flatnonzero(better):
-            self.method[k] = lane.rule.name
+        self._lower_upper(search.upper, lane)
         heavy = self._memory is not None and array_bytes(search.open) > self._memory
         if search.finished or heavy:
             self.out_of_memory |= heavy and not search.finished
             lane.ended, lane.search = True, None
+
+    def _lower_upper(self, upper: FloatArray, lane: _Lane) -> None:
+        """Note proven bounds, and what they rest on."""
+        for k in np.flatnonzero(upper < self.upper):
+            self.method[k] = lane.rule.name
+        self.upper = np.minimum(self.upper, upper)
 
     def _advance(self, lane: _Lane, search: Search[Any], deadline: float, most: int | None) -> None:
         """Advance a search: with the team where that has something to work on, else until it has."""

@@ -23,8 +23,6 @@ from netopt.proof.trail import SILENT, Trail
 #: Makes a search; a class or a function of a module.
 Maker = Callable[[Problem, Watch], Search[Any]]
 
-#: Seconds of a round.
-ROUND = 1.0
 #: Parts that a process gets at least, and in a round for each that it bounded in the one before.
 _LEAST, _RESERVE = 64, 2.0
 
@@ -78,9 +76,9 @@ class Rounds:
     def advance(self, search: Search[Any], deadline: float, most: int | None) -> None:
         """Make one round, until a value of `time.monotonic` at most; the team has to be ready."""
         begun = time.monotonic()
-        seconds = max(0.0, min(ROUND, deadline - begun))
+        seconds = max(0.0, deadline - begun)
         enough, trail, before = search.watch.enough(), search.trail, search.bounded
-        rest, shares = self._deal(search.open, enough)
+        rest, shares = self._deal(search.open, enough, seconds)
         search.open = shares[0]
         package = self._pack(search.problem)
         tasks = [Task(part, enough, seconds, trail.fork()) for part in shares[1:] if part.count]
@@ -106,10 +104,10 @@ class Rounds:
             self._package = problem, Package.of(Member(self._make, replace(problem, trail=SILENT)))
         return self._package[1]
 
-    def _deal(self, parts: OpenParts, enough: FloatArray) -> tuple[OpenParts, list[OpenParts]]:
+    def _deal(self, parts: OpenParts, enough: FloatArray, seconds: float) -> tuple[OpenParts, list[OpenParts]]:
         """Return what stays undealt, and a share for each process, this one first: the parts furthest from closed."""
         processes = self._team.count + 1
-        dealt = min(parts.count, processes * max(_LEAST, int(_RESERVE * self._pace * ROUND)))
+        dealt = min(parts.count, processes * max(_LEAST, int(_RESERVE * self._pace * seconds)))
         excess = np.where(np.isposinf(enough), -np.inf, parts.upper - np.where(np.isposinf(enough), 0.0, enough))
         order: IntArray = np.argsort(-excess.max(axis=1), kind="stable")
         shares = [parts.take(np.sort(order[k:dealt:processes])) for k in range(processes)]

@@ -13,16 +13,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from netopt.arrays import BoolArray, FloatArray
 from netopt.engines.branch_and_bound.layer_pass import SLOPES, split_neurons
+from netopt.engines.branch_and_bound.open_domain import where_open
 from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.branch_and_bound.team import Team, processes
 
 #: Parts for each neuron in the first pass, how many times more in every further one, and the number of passes.
 _PARTS, _GROWTH, _PASSES = 32, 4, 6
 #: Seconds of tightening for each second of splitting, and seconds beyond; all seconds are those of one processor.
-_RATIO, _AHEAD = 2.0, 4.0
+_RATIO, _AHEAD = 2.0, 2.0
 #: How many times the seconds of the last pass there have to be for another: it takes more parts, or was cut short.
 _LONGER = 2.5
+#: Share of a pass's time for bounds over the whole domain; the rest is for bounds where objectives are open.
+_EVERYWHERE = 0.75
 #: Seconds of splitting that show whether it gets on.
 _TRIAL = 1.0
 
@@ -58,19 +62,40 @@ class Tightening:
         seconds = min(_RATIO * split + _AHEAD - self.spent, left)
         return seconds if seconds > _LONGER * self._last else 0.0
 
-    def advance(self, deadline: float, stopped: Callable[[], bool], team: Team | None = None) -> None:
-        """Make one pass, until a value of `time.monotonic` at most; one that is cut short is made again."""
+    def advance(
+        self,
+        deadline: float,
+        stopped: Callable[[], bool],
+        team: Team | None = None,
+        *,
+        upper: FloatArray,
+        enough: FloatArray,
+    ) -> BoolArray:
+        """Make one pass, until a value of `time.monotonic` at most; one that is cut short is made again.
+
+        Parameters
+        ----------
+        upper, enough : (d,) proven bounds of the objectives, and what closes them.
+
+        Returns
+        -------
+        Which objectives the pass closes, (d,).
+        """
         begun, problem = time.monotonic(), self.problem
+        end = begun + _EVERYWHERE * (deadline - begun)
         bounds = split_neurons(
             problem.network,
             problem.domain,
             problem.bounds,
             SLOPES if self.passes == 0 else _PARTS * _GROWTH ** (self.passes - 1),
-            deadline=deadline,
+            deadline=end,
             stopped=stopped,
             team=team,
         )
-        self.problem = replace(problem, bounds=bounds)
-        self.passes += not (stopped() or time.monotonic() >= deadline)
+        self.passes += not (stopped() or time.monotonic() >= end)
+        self.problem, closes = where_open(
+            replace(problem, bounds=bounds), upper, enough, lambda: stopped() or time.monotonic() >= deadline
+        )
         self._last = (time.monotonic() - begun) * processes(team)
         self.spent += self._last
+        return closes

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from interval_search import Aim, IntervalSearch, interval_problem
+from teams import Dying, Silent, ready_team
 
 from netopt.engines.branch_and_bound import team as team_module
 from netopt.engines.branch_and_bound.rounds import Rounds
@@ -17,29 +17,6 @@ from netopt.engines.branch_and_bound.team import Team
 from netopt.engines.local_processes import LocalProcesses
 
 AIM = 0.25 + 1e-5
-
-
-class Dying(Executor):
-    """Answers the first calls, then loses every process."""
-
-    def __init__(self, survives: int) -> None:
-        self._left = survives
-
-    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        self._left -= 1
-        if self._left >= 0:
-            future.set_result(function(*arguments, **named))
-        else:
-            future.set_exception(BrokenExecutor("gone"))
-        return future
-
-
-class Silent(Dying):
-    """Never answers again."""
-
-    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        return super().submit(function, *arguments, **named) if self._left > 0 else Future()
 
 
 def alone() -> IntervalSearch:
@@ -50,13 +27,9 @@ def alone() -> IntervalSearch:
 
 def together(make_executor: Callable[[], Executor], count: int) -> IntervalSearch:
     search = IntervalSearch(interval_problem(), Aim(AIM))
-    team = Team(make_executor, count)
+    team = ready_team(make_executor, count)
     rounds = Rounds(team, IntervalSearch)
     search.advance(None, most=8)
-    end = time.monotonic() + 60.0
-    while not team.ready():
-        assert time.monotonic() < end
-        time.sleep(0.01)
     while not search.finished:
         if team.ready():
             rounds.advance(search, time.monotonic() + 0.05, most=100)
@@ -83,9 +56,7 @@ def test_what_other_processes_see_is_shown_to_the_watch() -> None:
     watch = Aim(AIM)
     search = IntervalSearch(interval_problem(), watch)
     search.advance(None, most=8)
-    team = Team(lambda: ThreadPoolExecutor(1), 1)
-    while not team.ready():
-        time.sleep(0.01)
+    team = ready_team(lambda: ThreadPoolExecutor(1), 1)
     before, search.open = search.bounded, search.open.take(slice(0, 2))
     Rounds(team, IntervalSearch).advance(search, time.monotonic() + 0.5, most=0)  # nothing is done here
     team.close()
@@ -117,7 +88,7 @@ def test_the_parts_furthest_from_closed_are_dealt_first() -> None:
     search.advance(None, most=500)
     assert search.open.count > 150
     team = Team(lambda: ThreadPoolExecutor(1), 1)
-    rest, shares = Rounds(team, IntervalSearch)._deal(search.open, np.array([AIM]))
+    rest, shares = Rounds(team, IntervalSearch)._deal(search.open, np.array([AIM]), 1.0)
     dealt = np.concatenate([share.upper[:, 0] for share in shares])
     assert rest.count + dealt.size == search.open.count
     assert dealt.min() >= rest.upper.max()
