@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,10 @@ def keep_largest(scores: Any, offsets: IntArray, keep: IntArray) -> Any:
 
 
 def _counters(library: Any, layers: int) -> tuple[Any, ...]:
-    """Return the kernels' counters, zero: of NaN, each digit's histograms, blocks that are through, candidates; results.
+    """Return counters at zero, cut from one array that is cleared at once, and where results go.
 
-    They are cut from one array, which is cleared at once.
+    They are: NaN; the three digits' histograms; the blocks that are through; the candidates; the digits chosen; how
+    many of the last bin are wanted, and how many are in it.
     """
     rows = (
         2,
@@ -76,7 +78,7 @@ def _counters(library: Any, layers: int) -> tuple[Any, ...]:
     )
     ends = np.cumsum((0, *rows)).tolist()
     counters = library.zeros(ends[-1], "u4")
-    nan, *parts = (counters[begin:end] for begin, end in zip(ends[:-1], ends[1:], strict=True))
+    nan, *parts = (counters[begin:end] for begin, end in pairwise(ends))
     high, middle, low, arrived, candidates, bins, left, inside = parts
     return nan.view("u8"), high, middle, low, arrived.reshape(3, -1), candidates, bins.reshape(3, -1), left, inside
 
