@@ -10,7 +10,8 @@ so the states kept are those of least :math:`r^T C^{-1} r`; :math:`\epsilon` is 
 leave. The covariance is factored anew at a few dozen places; between them residuals live in the coordinates
 :math:`L^{-1} r`, :math:`C = L L^T`. A beam of width B costs n B D operations. It ends in residuals of about 0.3 times
 the length of the vectors of rank D among the shortest, and finds the best of B of them: that improves as
-:math:`B^{-1/D}`, quickly for small D and hardly at all for D > 30."""
+:math:`B^{-1/D}`, quickly for small D and hardly at all for D > 30.
+"""
 
 from __future__ import annotations
 

@@ -39,30 +39,40 @@ def first_moment_limit(count: float, entries: int) -> float:
     return 0.5 * math.sqrt(math.pi * count / 2.0) * math.exp(0.5 - count / entries * math.log(2.0))
 
 
-def exact_subsets(candidates: FloatArray, targets: FloatArray) -> BoolArray:
+def exact_subsets(candidates: FloatArray, targets: FloatArray, size: int | None = None) -> BoolArray:
     """Return the subsets closest to their targets, (p, n), by meeting in the middle.
 
     Parameters
     ----------
     candidates : (p, n, D) with n at most 26.
     targets : (p, D).
+    size : number of elements of every subset, or None for any.
 
     Raises
     ------
     InputError
         There are too many candidates.
     """
-    count = candidates.shape[1]
+    problems, count, _ = candidates.shape
     if count > MOST_EXACT:
         raise InputError(f"the best of 2^{count} subsets cannot be found by trying; give at most {MOST_EXACT} vectors")
     half = count // 2
     left, right = all_subsets(half), all_subsets(count - half)
-    left_sums, right_sums = (
-        left.astype(np.float64) @ candidates[:, :half],
-        right.astype(np.float64) @ candidates[:, half:],
-    )
-    _, i, j = best_pair(left_sums, right_sums, targets)
-    return np.concatenate([left[i], right[j]], axis=1)
+    least, best = np.full(problems, np.inf), np.zeros((problems, count), dtype=bool)
+    for first, second in [(left, right)] if size is None else _of_size(left, right, size):
+        error, i, j = best_pair(
+            first.astype(np.float64) @ candidates[:, :half], second.astype(np.float64) @ candidates[:, half:], targets
+        )
+        found = np.concatenate([first[i], second[j]], axis=1)
+        best = np.where((error < least)[:, None], found, best)
+        least = np.minimum(error, least)
+    return best
+
+
+def _of_size(left: BoolArray, right: BoolArray, size: int) -> list[tuple[BoolArray, BoolArray]]:
+    """Return the parts of two lists of subsets that have `size` elements together."""
+    shares = range(max(0, size - right.shape[1]), min(size, left.shape[1]) + 1)
+    return [(left[left.sum(axis=1) == share], right[right.sum(axis=1) == size - share]) for share in shares]
 
 
 def all_subsets(count: int) -> BoolArray:

@@ -135,12 +135,13 @@ def _find(candidates: Any, targets: Any, prices: Any, size: int | None, effort: 
     """Return the subsets, (p, n) bool, and ones, (p,)."""
     xp = array_namespace(candidates, targets)
     free = not bool(prices.any())
-    vectors, wanted = (candidates, targets) if size is None else _with_size(xp, candidates, targets, size)
     if xp is np and free and candidates.shape[1] <= _FEW:
-        selected = exact_subsets(vectors, wanted)
+        selected = exact_subsets(candidates, targets, size)
     else:
-        selected = _searched(xp, candidates, targets, prices, size, effort, (vectors, wanted))
-        if free and (xp is np or vectors.shape[2] <= _GPU_ENTRIES):
+        selected = _searched(xp, candidates, targets, prices, size, effort)
+        if free and (xp is np or candidates.shape[2] < _GPU_ENTRIES):
+            weight = 2.0 * xp.sqrt(squared_error(candidates, targets, selected))  # no gain is worth another size
+            vectors, wanted = _counted(xp, candidates, targets, size, weight)
             selected = free_and_choose(vectors, wanted, selected, free=effort.free, rounds=effort.rounds)
     if size is None:
         cost = squared_error(candidates, targets, selected) + (prices * selected).sum(axis=-1)
@@ -148,11 +149,11 @@ def _find(candidates: Any, targets: Any, prices: Any, size: int | None, effort: 
     return selected, xp.ones(targets.shape[0])
 
 
-def _searched(
-    xp: Any, candidates: Any, targets: Any, prices: Any, size: int | None, effort: Effort, summed: tuple[Any, Any]
-) -> Any:
-    """Return what beams and flips find; `summed` has the size as one more entry."""
-    vectors, wanted = summed
+def _searched(xp: Any, candidates: Any, targets: Any, prices: Any, size: int | None, effort: Effort) -> Any:
+    """Return what beams and flips find."""
+    square = xp.sort((candidates * candidates).sum(axis=-1), axis=-1)[:, : candidates.shape[2]]
+    weight = xp.sqrt(square.mean(axis=-1) / candidates.shape[2])  # an entry of the shortest vectors, as beams need it
+    vectors, wanted = _counted(xp, candidates, targets, size, weight)
     count = vectors.shape[1]
     start = xp.full(prices.shape, 0.5 if size is None else size / count)
     shares = relaxed_shares(candidates, targets, prices, size, start)
@@ -205,13 +206,13 @@ def _find_scaled(candidates: Any, targets: Any, prices: Any, size: int | None, e
     return best, best_scale
 
 
-def _with_size(xp: Any, candidates: Any, targets: Any, size: int) -> tuple[Any, Any]:
-    """Return the vectors and targets with their number as one more entry, weighted so that it comes first."""
-    square = (candidates * candidates).sum(axis=-1)
-    weight = xp.sqrt(square.max(axis=-1) + (targets * targets).sum(axis=-1))
+def _counted(xp: Any, candidates: Any, targets: Any, size: int | None, weight: Any) -> tuple[Any, Any]:
+    """Return vectors and targets with their number as one more entry, times a weight, (p,), where a size is given."""
+    if size is None:
+        return candidates, targets
     weight = xp.where(weight > 0.0, weight, 1.0)[:, None]
-    counted = xp.broadcast_to(weight[..., None], (*candidates.shape[:2], 1))
-    return xp.concatenate([candidates, counted], axis=-1), xp.concatenate([targets, size * weight], axis=-1)
+    number = xp.broadcast_to(weight[..., None], (*candidates.shape[:2], 1))
+    return xp.concatenate([candidates, number], axis=-1), xp.concatenate([targets, size * weight], axis=-1)
 
 
 def _checked(xp: Any, candidates: Any, targets: Any, size: int | None) -> tuple[Any, Any]:
