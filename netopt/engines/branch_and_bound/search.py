@@ -27,10 +27,11 @@ class Problem:
 
     Attributes
     ----------
-    bounds : of the network's pre-activations over the domain.
+    bounds : of the network's pre-activations over the domain, or where some objective exceeds its `left_out`.
     objectives : d of them.
     trail : what searches tell a proof log, where one is asked for.
     device : where torch looks for slopes and multipliers; None for NumPy.
+    left_out : (d,) bounds of the objectives wherever `bounds` need not hold; None where they hold all over the domain.
     """
 
     network: Network
@@ -39,6 +40,7 @@ class Problem:
     objectives: tuple[SlackObjective, ...]
     trail: Trail = SILENT
     device: str | None = None
+    left_out: FloatArray | None = None
 
 
 class Watch(Protocol):
@@ -92,7 +94,10 @@ class Search(ABC, Generic[P]):
         self.problem, self.watch, self.open = problem, watch, whole
         self.trail = problem.trail
         self.bounded = 0
-        self.closed_upper: FloatArray = np.full(len(problem.objectives), -np.inf)
+        left_out = problem.left_out
+        self.closed_upper: FloatArray = (
+            np.full(len(problem.objectives), -np.inf) if left_out is None else left_out.copy()
+        )
 
     @property
     def finished(self) -> bool:
