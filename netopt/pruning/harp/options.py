@@ -32,6 +32,8 @@ class HarpOptions:
     batch : points a step.
     pretrain_learning_rate, learning_rate, finetune_learning_rate : where each stage begins; they fall to zero along
         half a cosine.
+    rate_learning_rate : that of the rates, where they are learned; None for `learning_rate`, as the authors have it.
+        Where steps are few, a third of it keeps the rates of small layers from running to 1 before scores have settled.
     gamma : by how much the weight of the hardware loss grows an epoch.
     start : one of `STARTS`, the pattern of rates that training begins with, or keeps.
     structure : "weights" or "channels".
@@ -55,6 +57,7 @@ class HarpOptions:
     pretrain_learning_rate: float = 0.1
     learning_rate: float = 0.1
     finetune_learning_rate: float = 0.01
+    rate_learning_rate: float | None = None
     gamma: float = 0.01
     start: str = "uniform"
     structure: str = "weights"
@@ -80,6 +83,10 @@ class HarpOptions:
         for name in ("epsilon", "pretrain_learning_rate", "learning_rate", "finetune_learning_rate", "gamma"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0.0):
                 raise InvalidOptionError(f"{name}={getattr(self, name):g} is not a positive number; give one")
+        if self.rate_learning_rate is not None and not 0.0 < self.rate_learning_rate < math.inf:
+            raise InvalidOptionError(
+                f"rate_learning_rate={self.rate_learning_rate:g} is not a positive number; give one"
+            )
         if self.beta is not None and not (math.isfinite(self.beta) and self.beta >= 0.0):
             raise InvalidOptionError(f"beta={self.beta:g} is negative or no number; give 0 or more")
         if not self.lower < self.upper:
@@ -94,6 +101,11 @@ class HarpOptions:
         """The attack trained against."""
         step = _WAY * self.epsilon / self.attack_steps
         return Attack(self.epsilon, step, self.attack_steps, self.lower, self.upper)
+
+    @property
+    def rate_factor(self) -> float:
+        """How much faster than scores rates learn."""
+        return 1.0 if self.rate_learning_rate is None else self.rate_learning_rate / self.learning_rate
 
     @property
     def known_beta(self) -> float:

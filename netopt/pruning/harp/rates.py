@@ -26,8 +26,10 @@ START = 0.1
 _EDGE = 0.01
 #: Rates and counts are whole up to this.
 _TOLERANCE = 1e-9
-#: A hardware loss that rounds to zero: the target is met, and counts are cut to it.
+#: A hardware loss that rounds to zero: the target is met.
 MET = 5e-3
+#: Up to this hardware loss rates are cut to the target in the end; beyond, it is missed.
+NEAR = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,9 +77,9 @@ class RatePlan:
         return np.clip(kept, 1, self.structure.sizes)
 
     def final_rates(self, rates: FloatArray) -> FloatArray:
-        """Return rates that meet the target where they miss it by no more than rounds to zero."""
+        """Return rates cut to the target, all by one factor, where they miss it by little."""
         excess, _ = self.hardware_loss(rates)
-        return self.level(rates) if 0.0 < excess < MET else rates
+        return self.level(rates) if 0.0 < excess < NEAR else rates
 
     def first_rates(self, network: Network, start: str, share: float) -> FloatArray:
         """Return the rates of a start (`netopt.pruning.harp.starts`) that keep a share of the cost."""

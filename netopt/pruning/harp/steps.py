@@ -53,7 +53,7 @@ class Steps:
         score_gradient, rate_gradient = self.through(state, gradient)
         if self.options.learn_rates:
             total = self.plan.chain(rate_scores, rate_gradient + state.gamma * self.plan.hardware_loss(rates)[1])
-            step(state.rate_scores, state.rate_velocity, torch.from_numpy(total), rate)
+            step(state.rate_scores, state.rate_velocity, torch.from_numpy(total), rate * self.options.rate_factor)
         if self.options.learn_scores:
             step(state.scores, state.score_velocity, score_gradient, rate, _WEIGHT_DECAY)
         return loss, scores

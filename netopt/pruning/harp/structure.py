@@ -1,8 +1,8 @@
 r"""What HARP chooses from: single weights, or whole channels; and what a choice costs.
 
 A *group* is what is kept or removed as one: a weight, or all weights into a unit (a filter of a convolution, a neuron
-of a dense layer) with its bias, so that a mask on units scales their pre-activations. Groups lie end to end, layer by
-layer.
+of a dense layer) with its bias, where nothing else feeds it and its value goes through learned weights only, so that a
+mask on units scales their pre-activations. Groups lie end to end, layer by layer.
 Every prunable map p costs :math:`m_p` when nothing is removed: its weights, or for channels its multiply-adds. With the
 share :math:`r_l` of its groups that layer l keeps, the share of the cost that is left is
 
@@ -124,9 +124,10 @@ def _channels(model: TorchNetwork) -> Structure:
     number = {layer.node.name: k for k, layer in enumerate(units)}
     whole = {relu: k for k, layer in enumerate(units) if layer.whole for relu in layer.relus}
     group = [_unit_of_weight(part, units, number, offsets) for part in model.parts]
+    moved = _read_by_fixed_maps(model)
     for node, size in zip(model.biased, model.bias_sizes.tolist(), strict=True):
         own = number.get(node.name)
-        if own is None or not units[own].whole:
+        if own is None or not units[own].whole or moved.intersection(units[own].relus):
             group.append(np.full(size, offsets[-1]))
         else:
             group.append(offsets[own] + units[own].unit.reshape(size, -1)[:, 0])
@@ -150,6 +151,17 @@ def _unit_of_weight(part: PrunableMap, units: Sequence[Layer], number: dict[str,
     rows = part.weights.shape[0]  # neurons or channels
     first = units[own].unit.reshape(rows, -1)[:, 0]
     return np.repeat(offsets[own] + first, part.weights.size // rows)
+
+
+def _read_by_fixed_maps(model: TorchNetwork) -> set[str]:
+    """Return the nodes read by maps whose weights stay: what a removed unit's bias makes of it goes on through them."""
+    learned = {(part.node.name, part.index) for part in model.parts}
+    return {
+        source
+        for node in model.network.affines
+        for k, source in enumerate(node.inputs)
+        if (node.name, k) not in learned
+    }
 
 
 def _multiply_adds(part: PrunableMap) -> int:

@@ -30,7 +30,7 @@ from netopt.network.network import Network
 from netopt.pruning.apply import apply_mask
 from netopt.pruning.harp.descent import cosine
 from netopt.pruning.harp.options import HarpOptions
-from netopt.pruning.harp.rates import MET, START, RatePlan, check_keep
+from netopt.pruning.harp.rates import MET, NEAR, START, RatePlan, check_keep
 from netopt.pruning.harp.result import HarpResult
 from netopt.pruning.harp.state import STAGES, Epoch, State
 from netopt.pruning.harp.steps import Steps
@@ -194,14 +194,17 @@ class HarpTraining:
         import torch
 
         state = self.state
-        rates = self.plan.final_rates(self.plan.rates(state.rate_scores.numpy()))
+        learned = self.plan.rates(state.rate_scores.numpy())
+        rates, excess = self.plan.final_rates(learned), self.plan.hardware_loss(learned)[0]
+        if MET <= excess < NEAR:
+            state.notices.append(f"the learned rates keep {excess:.1%} more than asked for, and were cut by one factor")
         groups = self.steps.kept(state, rates).cpu().numpy()
         state.kept_rates = (self.plan.counts(rates) / self.structure.sizes).tolist()
         kept, notices = ensure_path(self._dense(), self.structure.weight_mask(self.model, groups))
         flat = np.concatenate([kept[part.key].ravel() for part in self.model.parts])
         state.mask[: self.model.weights] = torch.from_numpy(flat).to(state.mask.device)
         state.notices += notices
-        state.parameters = state.dense.clone()
+        state.parameters = state.dense * state.mask
         state.parameter_velocity.zero_()
 
     def _dense(self) -> Network:
