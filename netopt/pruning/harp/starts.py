@@ -46,7 +46,7 @@ def start_rates(network: Network, keep: float, start: str = "uniform") -> dict[s
     >>> from netopt.pruning.harp.starts import start_rates
     >>> network = from_weights([[[3.0, 1.0], [2.0, 1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
     >>> start_rates(network, 0.5, "lamp")
-    {'layer1.affine': 0.5, 'output.affine': 0.5}
+    {'layer1.affine': 0.25, 'output.affine': 1.0}
     """
     if start not in STARTS:
         raise InvalidOptionError(f"start {start!r} of the rates is unknown; choose one of {', '.join(STARTS)}")
