@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -65,10 +66,15 @@ class Evaluator:
 
     def __init__(self, network: Network, objectives: Objectives, free: IntArray, precision: Precision) -> None:
         self.objectives = objectives
-        self._bounds = BoxBounds(network, precision)
+        self._network, self._precision = network, precision
         self._layout = SideBySide(network)
         self._free = free
         self._inputs = None if objectives.input_matrix is None else objectives.input_matrix.toarray()
+
+    @cached_property
+    def _bounds(self) -> BoxBounds:
+        """What bounds boxes; made when it is first needed, which takes long for large networks."""
+        return BoxBounds(self._network, self._precision)
 
     def rows(self, which: IntArray) -> tuple[FloatArray, FloatArray | None]:
         """Return some of the objectives' rows over outputs and inputs."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -65,8 +66,13 @@ class Regions(Search[RegionParts]):
         self._width = domain.upper - domain.lower
         widest = max(network.input_size, *(node.size for node in network.nodes))
         fits = single_precision(network) is not None and np.abs([domain.lower, domain.upper]).max() < _LARGEST
-        self.bounds = BoxBounds(network, SINGLE if fits else DOUBLE)
+        self._precision = SINGLE if fits else DOUBLE
         self._batch = int(np.clip(_ARRAY_BYTES // (8 * widest), 1, _MOST_PARTS))
+
+    @cached_property
+    def bounds(self) -> BoxBounds:
+        """What bounds boxes; made when it is first needed, which takes long for large networks."""
+        return BoxBounds(self.problem.network, self._precision)
 
     def advance(self, deadline: float | None, most: int | None = None) -> None:
         last = np.inf if most is None else self.bounded + most
