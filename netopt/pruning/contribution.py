@@ -14,6 +14,7 @@ the relative error :math:`\sqrt{2 / R}` of R entries.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -21,9 +22,11 @@ import numpy as np
 from netopt.arrays import FloatArray
 from netopt.network.network import Network
 from netopt.network.nodes import Affine
+from netopt.pruning.request import Request
+from netopt.pruning.structured import Layer
 
 #: Entries for each unit, at least.
-ENTRIES = 8
+_ENTRIES = 8
 
 
 def backward_signs(
@@ -62,3 +65,31 @@ def backward_signs(
                 product = linear_map.apply_transpose(own)
                 carried[source] = carried[source] + product if source in carried else product
     return {name: carried[name] for name in relus if name in carried}
+
+
+def contributions(
+    request: Request, layer: Layer, dense: FloatArray, thin: FloatArray, without: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return what each unit adds by staying, (units, D), and what all are to add, (D,).
+
+    Parameters
+    ----------
+    dense, thin, without : (points, size) the layer's pre-activations at the request's sample: of the dense network, of
+        the one pruned so far with all units kept, and of units that go.
+    """
+    sample, count = request.known_sample, layer.count
+    repeats = math.ceil(_ENTRIES * count / sample.weights.size)
+    root = np.sqrt(np.tile(sample.weights, repeats))[:, None]
+    influence = request.known_ranges.influence
+    signs = backward_signs(request.network, layer.relus, influence, root.shape[0], request.generator)
+    absent = np.maximum(without, 0.0)
+    given, wanted = (np.maximum(value, 0.0) - absent for value in (thin, dense))
+    given, wanted = (np.tile(value - sample.mean(value), (repeats, 1)) for value in (given, wanted))
+    vectors, target = np.zeros((count, root.shape[0])), np.zeros(root.shape[0])
+    for carried in signs.values():
+        weight = root * carried
+        vectors += np.einsum(
+            "rup,rup->ur", *(array.reshape(-1, count, layer.node.size // count) for array in (weight, given))
+        )
+        target += np.einsum("rp,rp->r", weight, wanted)
+    return vectors, target

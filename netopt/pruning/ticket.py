@@ -16,7 +16,6 @@ trained network takes the place of the random one, and what it computes that of 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -25,16 +24,17 @@ from netopt.arrays import BoolArray, FloatArray
 from netopt.network.network import INPUT
 from netopt.network.nodes import Affine
 from netopt.pruning.agree import adapted, forget, readers_at_last, value_of
-from netopt.pruning.contribution import ENTRIES, backward_signs
+from netopt.pruning.contribution import contributions
 from netopt.pruning.request import Request
 from netopt.pruning.sample import Sample
-from netopt.pruning.select import count_removed, keep_best
+from netopt.pruning.select import count_removed
 from netopt.pruning.structured import Layer, unit_layers, weights_of_units
 from netopt.pruning.weights import is_structural
-from netopt.subset_sum.two_flip import best_two_flip
+from netopt.subset_sum.local_search import descend, of_size, tabu_search
 
-#: Subsets tried for as many factors, each the best for the subset before.
-_FACTORS = 4
+#: Turns of factor and subset, and steps of tabu search in each.
+_FACTORS = 6
+_FLIPS = 50
 
 
 def keep_ticket(request: Request) -> dict[str, BoolArray]:
@@ -77,68 +77,35 @@ def _choose(request: Request, layer: Layer, dense: FloatArray, thin: FloatArray,
     if not removed:
         return np.ones(layer.count, dtype=bool)
     vectors, target = contributions(request, layer, dense, thin, without)
-    return _search(vectors, target, layer.count - removed, request.rescale)
+    return closest_sum(vectors, target, layer.count - removed, rescale=request.rescale)
 
 
-def contributions(
-    request: Request, layer: Layer, dense: FloatArray, thin: FloatArray, without: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return what each unit adds by staying, (units, D), and what all are to add, (D,)."""
-    sample, count = request.known_sample, layer.count
-    repeats = math.ceil(ENTRIES * count / sample.weights.size)
-    root = np.sqrt(np.tile(sample.weights, repeats))[:, None]
-    signs = backward_signs(
-        request.network, layer.relus, request.known_ranges.influence, root.shape[0], request.generator
-    )
-    absent = np.maximum(without, 0.0)
-    vectors, target = np.zeros((root.shape[0], count)), np.zeros(root.shape[0])
-    for carried in signs.values():
-        weight = (root * carried).reshape(root.shape[0], count, -1)
-        for value, result in ((thin, vectors), (dense, target)):
-            change = np.maximum(value, 0.0) - absent
-            change = np.tile(change - sample.mean(change), (repeats, 1)).reshape(weight.shape)
-            if result is vectors:
-                vectors += np.einsum("rup,rup->ru", weight, change)
-            else:
-                target += np.einsum("rup,rup->r", weight, change)
-    return _turned(vectors, target)
+def closest_sum(vectors: FloatArray, target: FloatArray, size: int, *, rescale: bool = False) -> BoolArray:
+    """Return which `size` vectors, (n, D), sum up closest to a target, (D,); with `rescale`, a multiple of the sum.
 
-
-def _turned(vectors: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return both in coordinates of the space they span: distances stay, and no more entries than units plus one."""
-    both = np.concatenate([vectors, target[:, None]], axis=1)
-    largest = float(np.abs(both).max(initial=0.0))
-    if 0.0 < largest < np.inf:
-        both = both / largest
-    triangle: FloatArray = np.linalg.qr(both)[1] if both.shape[0] > both.shape[1] else both
-    return np.ascontiguousarray(triangle[:, :-1].T), triangle[:, -1].copy()
-
-
-def _search(vectors: FloatArray, target: FloatArray, size: int, rescale: bool) -> BoolArray:
-    """Return which `size` vectors to add up, (n,); with `rescale`, so that some multiple of the sum is closest."""
-    taken = _swapped(vectors, target, size)
+    D is larger than n, so no relaxation or beam tells more than the Gram matrix: tabu search by swaps from two ends,
+    all vectors taken out one by one and none put in one by one. Factors and subsets take turns, each the best for the
+    other, from the factors 1 and n / size.
+    """
+    scale = float(np.abs(vectors).max(initial=0.0)) or 1.0
+    vectors, target = vectors / scale, target / scale
+    factor = np.array([1.0, vectors.shape[0] / size] if rescale else [1.0])
+    gram, pull = vectors @ vectors.T, vectors @ target
+    subsets: BoolArray = np.zeros((factor.size, 2, vectors.shape[0]), dtype=bool)
+    subsets[:, 1] = True
     least = np.inf
-    best = taken
-    for _ in range(_FACTORS if rescale else 0):
-        total = taken @ vectors
-        factor = float(total @ target) / max(float(total @ total), 1e-300)
-        error = float(np.square(target - factor * total).sum())
-        if not (factor > 0.0 and error < least):
+    best: BoolArray = subsets[0, 0]
+    for turn in range(_FACTORS if rescale else 1):
+        scaled = (factor[:, None, None] ** 2 * gram, factor[:, None] * pull)
+        subsets = subsets if turn else of_size(*scaled, subsets, size)
+        subsets = descend(*scaled, tabu_search(*scaled, subsets, fixed_size=True, flips=_FLIPS), fixed_size=True)
+        sums = subsets @ vectors
+        along, square = sums @ target, np.square(sums).sum(axis=-1)
+        factors = np.divide(along, square, out=np.ones(along.shape), where=(square > 0.0) & (along > 0.0) & rescale)
+        errors = np.square(target - factors[..., None] * sums).sum(axis=-1)
+        chosen = np.unravel_index(errors.argmin(), errors.shape)
+        if not errors[chosen] < least:
             break
-        least, best = error, taken
-        taken = _swapped(factor * vectors, target, size)
+        least, best = float(errors[chosen]), subsets[chosen]
+        factor = np.take_along_axis(factors, errors.argmin(axis=-1)[:, None], axis=-1)[:, 0]
     return best
-
-
-def _swapped(vectors: FloatArray, target: FloatArray, size: int) -> BoolArray:
-    """Return the vectors that project farthest on the target, after swaps while one helps."""
-    gram, correlation = vectors @ vectors.T, vectors @ target
-    rounding = 1e-12 * (float(target @ target) + float(np.diag(gram).max()))
-    taken = keep_best(correlation, vectors.shape[0] - size)
-    while True:
-        sign = np.where(taken, -1.0, 1.0)
-        delta = np.diag(gram) - 2.0 * sign * (correlation - gram @ taken)
-        change, first, second = best_two_flip(gram[None], delta[None, None], sign[None, None], fixed_size=True)
-        if not change.item() < -rounding:
-            return taken
-        taken[[first.item(), second.item()]] ^= True
