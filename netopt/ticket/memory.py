@@ -6,15 +6,14 @@ import numpy as np
 
 from netopt.errors import InputError
 from netopt.network.convolution import Convolution
+from netopt.subset_sum.search import Effort
 from netopt.ticket.layers import Layers
 
 #: Copies of the filters kept that are alive at once: as found, as kernels of the network, and while they are joined.
 _COPIES = 3
-#: Bytes of the candidates searched together, their Gram matrices and the subsets on the way.
-_SEARCH = 512 * 2**20
 
 
-def ticket_memory(layers: Layers, width: int) -> int:
+def ticket_memory(layers: Layers, width: int, effort: Effort) -> int:
     """Return the bytes that finding a ticket takes at most; about half of the filters that can be used are kept."""
     kept: int = 0
     for one in layers.maps:
@@ -22,10 +21,10 @@ def ticket_memory(layers: Layers, width: int) -> int:
         spread = one.groups if isinstance(one.shape, Convolution) else 2  # zeros are stored, or places
         kept += problems * width * (spread * one.entries + 4)
     kept += sum(width * (2 * one.targets.size + 4 * one.targets.shape[0]) for one in layers.biases)
-    return _COPIES * 8 * kept + _SEARCH
+    return _COPIES * 8 * kept + effort.memory
 
 
-def check_memory(layers: Layers, width: int) -> None:
+def check_memory(layers: Layers, width: int, effort: Effort) -> None:
     """Refuse a ticket that does not fit.
 
     Raises
@@ -35,7 +34,7 @@ def check_memory(layers: Layers, width: int) -> None:
     """
     import psutil
 
-    needed, free = ticket_memory(layers, width), int(psutil.virtual_memory().available)
+    needed, free = ticket_memory(layers, width, effort), int(psutil.virtual_memory().available)
     if needed > free:
         raise InputError(
             f"a ticket of width {width} needs up to {needed / 1e9:.3g} GB and {free / 1e9:.3g} GB are free; choose a"

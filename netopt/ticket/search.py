@@ -136,8 +136,14 @@ def find_bias(learned: LearnedBias, pair: RandomPair, choose: Choose, advance: A
     return FoundBias(learned, _find(learned.key, pair, learned.targets, signs, choose, advance))
 
 
-def searched(find: Finder) -> Choose:
-    """Return the choice that solves the subset-sum problems; filters kept for either sign stay."""
+def searched(find: Finder, *, padded: bool = True) -> Choose:
+    """Return the choice that solves the subset-sum problems; filters kept for either sign stay.
+
+    Parameters
+    ----------
+    padded : problems with fewer filters than others are filled up with zero vectors; else all get as few as the
+        smallest has, so that subsets of a fixed size have just that.
+    """
 
     def choose(chunk: Chunk) -> BoolArray:
         usable = chunk.usable
@@ -145,7 +151,7 @@ def searched(find: Finder) -> Choose:
         side, channel = np.nonzero(usable.any(axis=2))
         if side.size:
             wanted = np.where(side == 0, 1.0, -1.0)[:, None] * chunk.targets[channel]
-            kept[side, channel] = _packed(find, usable[side, channel], chunk.candidates, channel, wanted)
+            kept[side, channel] = _packed(find, usable[side, channel], chunk.candidates, channel, wanted, padded)
         stays: BoolArray = np.logical_or.reduce(kept, axis=0)
         return stays
 
@@ -169,10 +175,11 @@ def _find(
 
 
 def _packed(
-    find: Finder, usable: BoolArray, candidates: FloatArray, channel: IntArray, wanted: FloatArray
+    find: Finder, usable: BoolArray, candidates: FloatArray, channel: IntArray, wanted: FloatArray, padded: bool
 ) -> BoolArray:
     """Return which filters each problem keeps, (problems, 2n); the finder sees usable ones first, zeros after."""
-    width = int(np.count_nonzero(usable, axis=1).max())
+    counts = np.count_nonzero(usable, axis=1)
+    width = int(counts.max() if padded else counts.min())
     order = np.argsort(~usable, axis=1, kind="stable")[:, :width]
     packed = candidates[channel[:, None], order]
     there = np.take_along_axis(usable, order, axis=1)

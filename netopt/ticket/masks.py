@@ -1,0 +1,82 @@
+"""The masks of a ticket as a file, and the ticket again from its masks: all else follows from the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netopt.archive import arrays_of, write_arrays
+from netopt.arrays import BoolArray
+from netopt.errors import InputError
+from netopt.network.network import Network
+from netopt.specification.box import Box
+from netopt.ticket.build import build_ticket
+from netopt.ticket.layers import learned_layers
+from netopt.ticket.search import Choose, Chunk
+from netopt.ticket.ticket import Ticket
+
+_WHAT = "masks of a ticket"
+_REMEDY = "make it with 'netopt ticket'"
+
+
+def save_masks(ticket: Ticket, path: Path) -> None:
+    """Write which filters of the random network a ticket keeps, as ``.npz``.
+
+    ``kept/{key}`` is (blocks, 2n) for a learned map or bias; beside them are the seed, the width, the scale, the
+    shares, the box of the domain and the target's digest.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    arrays: dict[str, Any] = {f"kept/{one.learned.key}": one.subsets.kept for one in ticket.found.maps}
+    arrays |= {f"kept/{one.learned.key}": one.subsets.kept for one in ticket.found.biases}
+    arrays |= {"width": np.array(ticket.width), "scale": np.array(ticket.scale), "seed": np.array(ticket.seed)}
+    arrays |= {"size": np.array(ticket.size or 0), "share": np.array(ticket.share or 0)}
+    arrays |= {"lower": ticket.domain.lower, "upper": ticket.domain.upper}
+    arrays |= {"target_sha256": np.array(ticket.target.sha256)}
+    write_arrays(path, arrays, _WHAT)
+
+
+def load_ticket(target: Network, path: Path) -> Ticket:
+    """Return the ticket whose masks were saved, without a search; its domain is the box of the one it was made for.
+
+    Raises
+    ------
+    InputError
+        The file is not one of ours, or belongs to another target.
+    """
+    with arrays_of(path, _WHAT, _REMEDY) as content:
+        if str(content["target_sha256"]) != target.sha256:
+            raise InputError(
+                f"{path} holds the masks of a ticket for the network with digest"
+                f" {str(content['target_sha256'])[:12]}, not for the one at hand ({target.sha256[:12]})"
+            )
+        domain = Box(content["lower"], content["upper"])
+        width, scale, seed = int(content["width"]), float(content["scale"]), int(content["seed"])
+        share = int(content["share"]) or None
+        layers = learned_layers(target, domain, scale, share)
+        masks = {key.removeprefix("kept/"): value for key, value in content.items() if key.startswith("kept/")}
+        shapes = {one.key: (one.blocks, 2 * width) for one in layers.maps}
+        shapes |= {one.key: (one.targets.shape[0], 2 * width) for one in layers.biases}
+        if {key: (mask.shape, mask.dtype) for key, mask in masks.items()} != {
+            key: (shape, np.dtype(bool)) for key, shape in shapes.items()
+        }:
+            raise InputError(f"{path} holds masks that do not fit its own width and target; {_REMEDY}")
+        size = int(content["size"]) or None
+        found = build_ticket(
+            target, layers, width=width, seed=seed, choose=_remembered(masks), advance=lambda key, done, total: None
+        )
+        return Ticket(found, domain, width, scale, seed, size, share)
+
+
+def _remembered(masks: Mapping[str, BoolArray]) -> Choose:
+    def choose(chunk: Chunk) -> BoolArray:
+        mask = masks[chunk.key][chunk.first : chunk.first + chunk.lift.shape[0]]
+        return np.logical_and(mask, np.logical_or.reduce(chunk.usable, axis=0))
+
+    return choose

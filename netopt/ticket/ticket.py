@@ -1,0 +1,167 @@
+"""Tickets: a network inside a random one that does what a target does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from netopt.bounds.compute import compute_bounds
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.errors import InputError, InvalidOptionError
+from netopt.network.load import load_network
+from netopt.network.network import Network
+from netopt.specification.box import Box
+from netopt.specification.domain import Domain
+from netopt.subset_sum.search import Effort
+from netopt.ticket.build import build_ticket
+from netopt.ticket.certificate import Certificate, certify
+from netopt.ticket.finder import subset_finder
+from netopt.ticket.found import Found
+from netopt.ticket.layers import learned_layers
+from netopt.ticket.memory import check_memory
+from netopt.ticket.search import Advance, searched
+
+
+@dataclass(frozen=True, eq=False)
+class Ticket:
+    """A ticket and what it was drawn from.
+
+    Attributes
+    ----------
+    found : target, ticket and all that was chosen.
+    domain : inputs the ticket is for; outside it a channel may take a sign that nothing was kept for.
+    width, scale, seed, size, share : as `ticket` was given them.
+    """
+
+    found: Found
+    domain: Domain
+    width: int
+    scale: float
+    seed: int
+    size: int | None
+    share: int | None
+
+    @property
+    def network(self) -> Network:
+        """The ticket: every weight is one of the random network's, but for the factor at the output."""
+        return self.found.network
+
+    @property
+    def target(self) -> Network:
+        """What it approximates."""
+        return self.found.target
+
+    @cached_property
+    def target_bounds(self) -> PreactivationBounds:
+        """CROWN bounds of the target over the domain."""
+        return compute_bounds(self.target, self.domain, "crown")
+
+    def certificate(self, *, level: str = "crown") -> Certificate:
+        """Return proven bounds of how far the ticket is from its target on the domain; `level` as for `certify`."""
+        return certify(self.found, self.domain, self.target_bounds, level=level)
+
+
+def ticket(
+    target: Any,
+    width: int,
+    *,
+    scale: float = 8.0,
+    seed: int = 0,
+    size: int | None = None,
+    share: int | None = None,
+    domain: Domain | None = None,
+    effort: Effort | None = None,
+    device: str = "cpu",
+    advance: Advance | None = None,
+) -> Ticket:
+    """Find a network inside a random one that does what a target does, by cutting whole filters; nothing is trained.
+
+    Parameters
+    ----------
+    target : a `Network`, the path of an ONNX file, a torch module or a scikit-learn estimator.
+    width : n; the random network has 2n channels for each input channel of each learned map.
+    scale : alpha; every learned map is looked for this many times as large, and the output divided by all of them.
+        Powers of two divide without rounding.
+    seed : of the random network; the search draws nothing.
+    size : number of filters each channel keeps for each sign, as in the theorem; None lets the search choose.
+    share : most outputs of a map that a filter serves; None lets it serve all, as in the theorem. Smaller is easier to
+        search and comes far closer, with more filters.
+    domain : inputs that count, for signs, certificate and sizes; None is [-1, 1] for every input.
+    effort : how long the search for each subset looks.
+    device : ``"cpu"`` or ``"cuda"``, where subsets are searched.
+    advance : called with the name of a map, how many of its subset-sum problems are solved, and how many there are.
+
+    Raises
+    ------
+    InputError
+        The target cannot be used, a bias cannot be carried, or memory does not suffice.
+    InvalidOptionError
+        An option has a value that cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from netopt.network.build import from_weights
+    >>> from netopt.ticket.ticket import ticket
+    >>> target = from_weights([[[0.3, -0.2], [0.1, 0.4]], [[0.5, -0.3]]], [[0.1, 0.0], [0.2]])
+    >>> found = ticket(target, width=64)
+    >>> x = np.random.default_rng(0).uniform(-1.0, 1.0, size=(100, 2))
+    >>> error = np.abs(found.network.forward(x) - target.forward(x)).max()
+    >>> bool(error <= found.certificate().output[0] < 1e-2)
+    True
+    """
+    network = load_network(target)
+    _check_options(width, scale, seed, size, share)
+    inputs = _checked_domain(network, domain)
+    layers = learned_layers(network, inputs, scale, share)
+    effort = effort or Effort()
+    check_memory(layers, width, effort)
+    found = build_ticket(
+        network,
+        layers,
+        width=width,
+        seed=seed,
+        choose=searched(subset_finder(size=size, effort=effort, device=device), padded=size is None),
+        advance=advance or (lambda key, done, total: None),
+    )
+    return Ticket(found, inputs, width, scale, seed, size, share)
+
+
+def _check_options(width: int, scale: float, seed: int, size: int | None, share: int | None) -> None:
+    if width < 1:
+        raise InvalidOptionError(f"width={width} leaves nothing to choose from; give 1 or more, such as 256")
+    if not (np.isfinite(scale) and scale > 0.0):
+        raise InvalidOptionError(f"scale={scale:g} is not a positive number; give one, such as 8")
+    if seed < 0:
+        raise InvalidOptionError(f"seed={seed} is negative; give 0 or more")
+    if share is not None and share < 1:
+        raise InvalidOptionError(f"share={share} outputs cannot share a filter; give 1 or more, or leave it out")
+    if size is not None and not 1 <= size <= width // 2:
+        raise InvalidOptionError(
+            f"size={size} filters cannot be kept of about {width} a sign; give 1 to {width // 2}, half the width"
+        )
+
+
+def _checked_domain(network: Network, domain: Domain | None) -> Domain:
+    """Return the domain to use.
+
+    Raises
+    ------
+    InputError
+        The target holds weights that are not finite, or learned ones nowhere; or the domain does not fit it.
+    """
+    for node in network.affines:
+        if not all(np.isfinite(part).all() for part in (node.bias, *(m.to_csr().data for m in node.maps))):
+            raise InputError(f"{node.name!r} of the target holds a weight that is not finite; repair the target")
+    if domain is None:
+        return Box(-np.ones(network.input_size), np.ones(network.input_size))
+    if domain.dimension != network.input_size:
+        raise InputError(f"the domain has {domain.dimension} inputs and the target {network.input_size}")
+    if not (domain.lower <= domain.upper).all():
+        raise InputError("the domain is empty; give inputs that the ticket is for")
+    if not (np.isfinite(domain.lower).all() and np.isfinite(domain.upper).all()):
+        raise InputError("the domain is unbounded, and over it no error is certified; bound all inputs")
+    return domain
