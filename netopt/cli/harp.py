@@ -53,6 +53,9 @@ def harp(
     learning_rate: Annotated[
         float, Option("--learning-rate", metavar="R", help="Where learning the mask begins.")
     ] = 0.1,
+    rate_learning_rate: Annotated[
+        float | None, Option("--rate-learning-rate", metavar="R", help="That of the layers' rates, if another.")
+    ] = None,
     finetune_learning_rate: Annotated[
         float, Option("--finetune-learning-rate", metavar="R", help="Where the last stage begins.")
     ] = 0.01,
@@ -115,6 +118,7 @@ def harp(
         batch=batch,
         pretrain_learning_rate=pretrain_learning_rate,
         learning_rate=learning_rate,
+        rate_learning_rate=rate_learning_rate,
         finetune_learning_rate=finetune_learning_rate,
         gamma=gamma,
         start=start,

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def epoch_bar(total: int, before: int, *, quiet: bool) -> Iterator[Callable[[Epoch], None]]:
-    """Yield what is to be called after every epoch; `before` of the `total` epochs ran in an earlier call."""
+def epoch_bar(
+    total: int, before: int, *, quiet: bool
+) -> Iterator[tuple[Callable[[Epoch], None], Callable[[float, float], None]]]:
+    """Yield what is to be called after every epoch and after every step; `before` epochs ran in an earlier call."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -36,12 +38,18 @@ def epoch_bar(total: int, before: int, *, quiet: bool) -> Iterator[Callable[[Epo
     with Progress(
         *columns, console=console, disable=quiet or not console.is_terminal, speed_estimate_period=everything
     ) as bar:
-        line = bar.add_task("first epoch", total=total, completed=before)
+        line = bar.add_task("", total=total, completed=before)
+        done, last = before, ""
 
-        def show(epoch: Epoch) -> None:
+        def after_epoch(epoch: Epoch) -> None:
+            nonlocal done, last
             text = f"{epoch.stage} {epoch.epoch + 1}  loss {epoch.loss:.4f}  right under attack {epoch.right:.1%}"
             if epoch.rates:
                 text += f"  L_hw {epoch.hardware_loss:.3f}  gamma {epoch.gamma:g}"
-            bar.update(line, advance=1, description=text)
+            done, last = done + 1, text
+            bar.update(line, completed=done, description=text)
 
-        yield show
+        def after_step(share: float, loss: float) -> None:
+            bar.update(line, completed=done + share, description=last or f"loss {loss:.4f}")
+
+        yield after_epoch, after_step

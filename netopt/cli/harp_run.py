@@ -127,10 +127,10 @@ def _train(training: HarpTraining, options: HarpOptions, files: Files, *, as_jso
     before = len(training.state.history)
     total = options.pretrain_epochs + options.epochs + options.finetune_epochs
     try:
-        with epoch_bar(total, before, quiet=quiet) as show:
-            for epoch in training.epochs():
+        with epoch_bar(total, before, quiet=quiet) as (after_epoch, after_step):
+            for epoch in training.epochs(after_step):
                 training.save(files.checkpoint)
-                show(epoch)
+                after_epoch(epoch)
     except KeyboardInterrupt:
         done = files.checkpoint.exists()
         complain(

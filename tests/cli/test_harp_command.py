@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,6 +101,17 @@ def test_the_report_as_text(onnx: Path, data: Path, tmp_path: Path) -> None:
     assert sum(int(line.split()[2]) for line in lines if ".affine" in line) == after
 
 
+def test_a_terminal_shows_losses_as_they_come(
+    onnx: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes standard error for a terminal
+    monkeypatch.setenv("COLUMNS", "200")
+    result = call(onnx, "--data", data, *QUICK, "-o", tmp_path / "small.onnx")
+    assert result.exit_code == 0, result.output
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", result.stderr)
+    assert re.search(r"3/3 .*finetune 1  loss \d+\.\d{4}  right under attack \d+\.\d%", shown)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -114,6 +126,7 @@ def test_the_report_as_text(onnx: Path, data: Path, tmp_path: Path) -> None:
         (["--resume"], "to resume from; leave --resume out"),
         (["-o", "absent/small.onnx"], "in a folder that exists"),
         (["--learning-rate", "1e30"], "smaller learning rate"),
+        (["--rate-learning-rate", "-1"], "rate_learning_rate=-1 is not a positive number"),
         (["--device", "tpu"], "unknown"),
     ],
 )  # fmt: skip

@@ -16,7 +16,7 @@ S and s do not change inside of an attack, so masks are made once a step, not at
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,9 @@ from netopt.pruning.harp.torch_network import TorchNetwork
 from netopt.pruning.harp.training_data import check_data
 from netopt.pruning.mask import Mask
 from netopt.pruning.paths import ensure_path
+
+#: Called with the share of an epoch that is done, and its mean loss so far.
+OnStep = Callable[[float, float], None]
 
 
 class HarpTraining:
@@ -92,13 +95,13 @@ class HarpTraining:
         """Whether all epochs have run."""
         return self.state.stage >= len(STAGES)
 
-    def epochs(self) -> Iterator[Epoch]:
+    def epochs(self, on_step: OnStep | None = None) -> Iterator[Epoch]:
         """Run the epochs that are left, and yield what each did; the state is whole at every yield."""
         while not self.done:
-            yield self.run_epoch()
+            yield self.run_epoch(on_step)
 
-    def run_epoch(self) -> Epoch:
-        """Run the next epoch.
+    def run_epoch(self, on_step: OnStep | None = None) -> Epoch:
+        """Run the next epoch; `on_step` is called after every step.
 
         Raises
         ------
@@ -112,7 +115,7 @@ class HarpTraining:
         rate = self._first_rate(stage) * cosine(state.epoch, self._length(stage))
         if pruning and not state.gamma_fixed:
             state.gamma = self.options.gamma * (state.epoch + 1)
-        loss, right = self._sweep(rate)
+        loss, right = self._sweep(rate, on_step or (lambda share, loss: None))
         rates = self.plan.rates(state.rate_scores.numpy()) if pruning else np.empty(0)
         hardware_loss = self.plan.hardware_loss(rates)[0] if pruning else 0.0
         state.gamma_fixed |= pruning and hardware_loss < MET
@@ -220,19 +223,21 @@ class HarpTraining:
         rates = options.pretrain_learning_rate, options.learning_rate, options.finetune_learning_rate
         return rates[STAGES.index(stage)]
 
-    def _sweep(self, rate: float) -> tuple[float, float]:
+    def _sweep(self, rate: float, on_step: OnStep) -> tuple[float, float]:
         """Take a step a batch; return the mean loss and the share of attacked points read rightly."""
         import torch
 
         state = self.state
         take = self.steps.on_mask if STAGES[state.stage] == "prune" else self.steps.on_parameters
         order = torch.randperm(len(self._images), generator=state.generator).to(self._images.device)
-        total, right = 0.0, 0
+        total, right, seen = 0.0, 0, 0
         for rows in torch.split(order, self.options.batch):
             labels = self._labels[rows]
             loss, scores = take(state, self._images[rows], labels, rate)
             total += loss * len(rows)
             right += int((scores.argmax(1) == labels).sum())
+            seen += len(rows)
+            on_step(seen / len(order), total / seen)
         return total / len(order), right / len(order)
 
 
