@@ -22,8 +22,9 @@ from netopt.engines.branch_and_bound.team import Team, processes
 #: Parts for each neuron in the first pass, how many times more in every further one, and the number of passes.
 _PARTS, _GROWTH, _PASSES = 32, 4, 6
 #: Seconds of tightening for each second of splitting, and seconds beyond; all seconds are those of one processor.
-_RATIO, _AHEAD = 2.0, 2.0
-#: How many times the seconds of the last pass there have to be for another: it takes more parts, or was cut short.
+_RATIO, _AHEAD = 2.0, 3.0
+#: How many times the seconds of the last pass over the domain there have to be for another: it takes more parts, or was
+#: cut short.
 _LONGER = 2.5
 #: Share of a pass's time for bounds over the whole domain; the rest is for bounds where objectives are open.
 _EVERYWHERE = 0.75
@@ -93,9 +94,7 @@ class Tightening:
             team=team,
         )
         self.passes += not (stopped() or time.monotonic() >= end)
-        self.problem, closes = where_open(
-            replace(problem, bounds=bounds), upper, enough, lambda: stopped() or time.monotonic() >= deadline
-        )
         self._last = (time.monotonic() - begun) * processes(team)
-        self.spent += self._last
+        self.problem, closes = where_open(replace(problem, bounds=bounds), upper, enough, stopped, deadline, team)
+        self.spent += (time.monotonic() - begun) * processes(team)
         return closes
