@@ -191,6 +191,16 @@ def test_a_stopped_training_goes_on_as_if_nothing_had_happened(
     assert not state.exists()
 
 
+def test_a_checkpoint_that_was_named_stays_and_gives_the_result_again(onnx: Path, data: Path, tmp_path: Path) -> None:
+    state, small = tmp_path / "state.npz", tmp_path / "small.onnx"
+    options = ["--data", data, *QUICK, "--checkpoint", state, "--json"]
+    first = call(onnx, *options, "-o", small)
+    again = call(onnx, *options, "-o", tmp_path / "again.onnx", "--resume")
+    assert (first.exit_code, again.exit_code, state.exists()) == (0, 0, True)
+    assert (tmp_path / "again.onnx").read_bytes() == small.read_bytes()
+    assert json.loads(again.stdout)["test"] == json.loads(first.stdout)["test"]
+
+
 def test_an_interrupt_before_the_first_epoch_ends(onnx: Path, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     np.savez(tmp_path / "large.npz", images=generator.random((100_000, 6)), labels=generator.integers(0, 3, 100_000))
