@@ -40,9 +40,9 @@ def ticket(
         int | None,
         Option("--share", min=1, metavar="M", help="Most outputs that a filter serves; all of a map if left out."),
     ] = None,
-    beam: Annotated[
-        int, Option("--beam", min=1, metavar="B", help="States the search keeps; more comes closer and takes longer.")
-    ] = 256,
+    effort: Annotated[
+        str, Option("--effort", metavar="NAME", help="How long each subset is looked for: quick or thorough.")
+    ] = "thorough",
     property_file: options.PropertyFile = None,
     lower: options.Lower = None,
     upper: options.Upper = None,
@@ -79,7 +79,7 @@ def ticket(
     --upper, or enclose those of --property; without them [-1, 1] for each. Inputs that are never negative need half
     the filters.
     """
-    from netopt.subset_sum.search import Effort
+    from netopt.ticket.finder import named_effort
     from netopt.ticket.sizes import measure_sizes
     from netopt.ticket.ticket import ticket as find
 
@@ -95,7 +95,7 @@ def ticket(
             size=size,
             share=share,
             domain=domain,
-            effort=Effort(width=beam),
+            effort=named_effort(effort),
             device=device,
             advance=advance,
         )

@@ -29,7 +29,22 @@ def target(tmp_path: Path) -> Path:
 def test_networks_masks_and_figures(target: Path, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("ticket.onnx", "reduced.onnx", "masks.npz")]
     files = ("-o", paths[0], "--reduced", paths[1], "--mask", paths[2])
-    result = call("ticket", target, "--width", 30, "--lower", 0, "--upper", 1, "--worst-case", 30, *files, "--json")
+    result = call(
+        "ticket",
+        target,
+        "--width",
+        30,
+        "--lower",
+        0,
+        "--upper",
+        1,
+        "--worst-case",
+        30,
+        "--effort",
+        "quick",
+        *files,
+        "--json",
+    )
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)
     dense, found, reduced = (load_network(path) for path in (target, *paths[:2]))
@@ -46,7 +61,7 @@ def test_networks_masks_and_figures(target: Path, tmp_path: Path) -> None:
 
 
 def test_text(target: Path) -> None:
-    result = call("ticket", target, "--width", 20, "--share", 1, "--beam", 8, "--size", 6)
+    result = call("ticket", target, "--width", 20, "--share", 1, "--effort", "quick", "--size", 6)
     assert result.exit_code == 0, result.output
     assert "random" in result.stdout
     assert "for every input, proven" in result.stdout
@@ -58,6 +73,7 @@ def test_text(target: Path) -> None:
     [
         (("--width", 20, "--scale", -1), "not a positive number"),
         (("--width", 20, "--size", 11), "half the width"),
+        (("--width", 20, "--effort", "great"), "unknown effort"),
         (("--width", 20, "--lower", 0), "give --lower and --upper"),
         (("--width", 0), "--width"),
         ((), "--width"),
