@@ -13,6 +13,8 @@ from netopt.specification.box import Box
 from netopt.specification.l1_ball import L1Ball
 from netopt.specification.polytope import Polytope
 
+#: Up to so many unstable neurons for each input that is not fixed, splitting ReLUs is as likely to be short.
+_EVEN = 8
 #: Domains with more inputs than this that are not fixed are not split by their inputs.
 MOST_INPUTS = 20
 
@@ -41,14 +43,24 @@ def schedule(problem: Problem) -> list[Rule]:
     """Return the searches that suit a problem; none where the domain is of a kind that no search can split."""
     rules = []
     domain = problem.domain
-    few = np.count_nonzero(domain.upper > domain.lower) <= MOST_INPUTS
+    free = int(np.count_nonzero(domain.upper > domain.lower))
+    few = free <= MOST_INPUTS
     # A proof log knows boxes and ReLUs, not the rows of a domain.
     rows_count = type(domain) is Box or problem.trail.silent
     if few and (rows_count or type(domain) is Polytope):
-        rules.append(Rule("input splitting", box_split, first=10.0, share=0.8))
+        even = problem.bounds.unstable_count <= _EVEN * free
+        rules.append(Rule("input splitting", box_split, first=0.5 if even else 10.0, share=0.5 if even else 0.8))
     if problem.network.relus and (isinstance(domain, Box | L1Ball) or rows_count):
         tightens = isinstance(domain, Box | L1Ball)
-        rules.append(Rule("ReLU splitting", phase_split, first=1.0, share=0.2 if rules else 1.0, tightens=tightens))
+        rules.append(
+            Rule(
+                "ReLU splitting",
+                phase_split,
+                first=1.0,
+                share=1.0 - sum(rule.share for rule in rules),
+                tightens=tightens,
+            )
+        )
     return rules
 
 
