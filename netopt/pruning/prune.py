@@ -52,7 +52,7 @@ def prune(
     Parameters
     ----------
     method : one of `netopt.pruning.registry.METHODS`, or ``mask:FILE`` for a saved mask.
-    rate : the fraction removed, in [0, 1).
+    rate : the fraction removed, in [0, 1); the price of all units of a layer for `ticket-priced`.
     domain : the inputs that matter; some methods need it.
     bounds : pre-activation bounds of `network` over `domain`; None computes interval bounds where they are needed.
     fold : whether biases take the value of what was removed, at the domain's centre or (`ticket`) on average; None:
@@ -81,7 +81,7 @@ def prune(
     ranges = find_ranges(network, domain, bounds) if domain is not None and chosen.needs_domain else None
     generator = np.random.default_rng(seed)
     sample = draw_sample(network, domain, generator) if domain is not None and chosen.averages else None
-    request = Request(network, prunable_maps(network), rate, generator, ranges, sample, chosen.rescales)
+    request = Request(network, prunable_maps(network), rate, generator, ranges, sample, chosen.rescales, chosen.priced)
     kept = chosen.select(request)
     notices: tuple[str, ...] = ()
     if not chosen.exact:  # a lossless mask of a function that is constant on the domain has no path, rightly

@@ -32,6 +32,7 @@ class Method:
     exact : whether the function stays as it is on the domain.
     averages : whether it looks at points of the domain; biases then take averages over them, not the centre's values.
     rescales : whether the weights kept are multiplied by one factor a layer.
+    priced : whether its rate is a price: what all units of a layer cost, as a share of the error of having none.
     """
 
     select: Selection
@@ -40,6 +41,7 @@ class Method:
     exact: bool = False
     averages: bool = False
     rescales: bool = False
+    priced: bool = False
 
 
 def _layerwise(score: Callable[[Request], scores.Scores]) -> Selection:
@@ -65,6 +67,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "neuron-random": Method(by_units(at_random)),
         "ticket": Method(keep_ticket, needs_domain=True, averages=True),
         "ticket-rescaled": Method(keep_ticket, needs_domain=True, averages=True, rescales=True),
+        "ticket-priced": Method(keep_ticket, needs_domain=True, averages=True, rescales=True, priced=True),
         "global-magnitude": Method(_global(lambda request: scaled(scores.magnitude(request)))),
         "global-domain-aware": Method(_global(scores.domain_aware), needs_domain=True),
     }

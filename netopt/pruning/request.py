@@ -24,6 +24,7 @@ class Request:
     ranges : what the values do over the domain; None when there is no domain or the method does without.
     sample : points of the domain; None when the method does without.
     rescale : whether the weights kept will be rescaled, one factor a layer.
+    priced : whether `rate` is a price and not a fraction.
     """
 
     network: Network
@@ -33,6 +34,7 @@ class Request:
     ranges: Ranges | None = None
     sample: Sample | None = None
     rescale: bool = False
+    priced: bool = False
 
     @property
     def known_ranges(self) -> Ranges:

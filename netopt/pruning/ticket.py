@@ -7,7 +7,9 @@ that goes adds a constant, which the bias takes on average. Of every layer in tu
 
 a multidimensional subset sum (`netopt.subset_sum`): z is what *all* units of the *dense* network contribute, v what
 those of the network pruned *so far* do, so that a layer makes up for the errors of those before it. Contributions are
-vectors over a sample of the domain, weighted by bounds (`netopt.pruning.contribution`).
+vectors over a sample of the domain, weighted by bounds (`netopt.pruning.contribution`). With a price p in place of k,
+
+.. math:: \min_S \Big| z - \sum_{u \in S} v_u \Big|^2 \Big/ |z|^2 + p \, |S| / n .
 
 The subset sums of structured tickets are those of da Cunha, d'Amore and Natale, "Polynomially over-parameterized
 convolutional neural networks contain structured strong winning lottery tickets" (NeurIPS 2023), turned round: a
@@ -38,7 +40,7 @@ _FLIPS = 50
 
 
 def keep_ticket(request: Request) -> dict[str, BoolArray]:
-    """Return the weights of the units chosen, the same rate in every layer."""
+    """Return the weights of the units chosen: the same rate in every layer, or as many as their price allows."""
     network, sample = request.network, request.known_sample
     layers = unit_layers(network, request.parts)
     by_node = {layer.node.name: layer for layer in layers}
@@ -74,35 +76,49 @@ def _without_units(node: Affine, thin: Mapping[str, FloatArray], target: FloatAr
 def _choose(request: Request, layer: Layer, dense: FloatArray, thin: FloatArray, without: FloatArray) -> BoolArray:
     """Return which units stay, (count,), from the pre-activations, (points, size): dense, all units kept, none."""
     removed = count_removed(request.rate, layer.count)
-    if not removed:
+    if not removed and not request.priced:
         return np.ones(layer.count, dtype=bool)
     vectors, target = contributions(request, layer, dense, thin, without)
-    return closest_sum(vectors, target, layer.count - removed, rescale=request.rescale)
+    if not request.priced:
+        return closest_sum(vectors, target, size=layer.count - removed, rescale=request.rescale)
+    kept = closest_sum(vectors, target, price=request.rate / layer.count, rescale=request.rescale)
+    return kept if kept.any() else closest_sum(vectors, target, size=1, rescale=request.rescale)
 
 
-def closest_sum(vectors: FloatArray, target: FloatArray, size: int, *, rescale: bool = False) -> BoolArray:
-    """Return which `size` vectors, (n, D), sum up closest to a target, (D,); with `rescale`, a multiple of the sum.
+def closest_sum(
+    vectors: FloatArray, target: FloatArray, *, size: int | None = None, price: float = 0.0, rescale: bool = False
+) -> BoolArray:
+    """Return which vectors, (n, D), sum up closest to a target, (D,).
 
-    D is larger than n, so no relaxation or beam tells more than the Gram matrix: tabu search by swaps from two ends,
+    D is larger than n, so no relaxation or beam tells more than the Gram matrix: tabu search by flips from two ends,
     all vectors taken out one by one and none put in one by one. Factors and subsets take turns, each the best for the
-    other, from the factors 1 and n / size.
+    other, from the factors 1 and, with a size, n / size.
+
+    Parameters
+    ----------
+    size : how many to choose; None for any number.
+    price : what each one costs, as a share of the target's squared length.
+    rescale : whether a multiple of the sum is to be close.
     """
     scale = float(np.abs(vectors).max(initial=0.0)) or 1.0
     vectors, target = vectors / scale, target / scale
-    factor = np.array([1.0, vectors.shape[0] / size] if rescale else [1.0])
+    cost = price * float(target @ target)
+    factor = np.array([1.0, vectors.shape[0] / size] if rescale and size else [1.0])
     gram, pull = vectors @ vectors.T, vectors @ target
     subsets: BoolArray = np.zeros((factor.size, 2, vectors.shape[0]), dtype=bool)
     subsets[:, 1] = True
     least = np.inf
     best: BoolArray = subsets[0, 0]
+    fixed = size is not None
     for turn in range(_FACTORS if rescale else 1):
-        scaled = (factor[:, None, None] ** 2 * gram, factor[:, None] * pull)
-        subsets = subsets if turn else of_size(*scaled, subsets, size)
-        subsets = descend(*scaled, tabu_search(*scaled, subsets, fixed_size=True, flips=_FLIPS), fixed_size=True)
+        scaled = (factor[:, None, None] ** 2 * gram, factor[:, None] * pull - 0.5 * cost)
+        if size is not None and not turn:
+            subsets = of_size(*scaled, subsets, size)
+        subsets = descend(*scaled, tabu_search(*scaled, subsets, fixed_size=fixed, flips=_FLIPS), fixed_size=fixed)
         sums = subsets @ vectors
         along, square = sums @ target, np.square(sums).sum(axis=-1)
         factors = np.divide(along, square, out=np.ones(along.shape), where=(square > 0.0) & (along > 0.0) & rescale)
-        errors = np.square(target - factors[..., None] * sums).sum(axis=-1)
+        errors = np.square(target - factors[..., None] * sums).sum(axis=-1) + cost * subsets.sum(axis=-1)
         chosen = np.unravel_index(errors.argmin(), errors.shape)
         if not errors[chosen] < least:
             break

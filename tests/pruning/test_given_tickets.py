@@ -37,7 +37,8 @@ from netopt.specification.l1_ball import L1Ball
 from netopt.specification.polytope import Polytope
 
 INSTANCES = Path(__file__).resolve().parents[2] / "instances" / "networks"
-METHODS = ["ticket", "ticket-rescaled"]
+METHODS = ["ticket", "ticket-rescaled", "ticket-priced"]
+SIZED = METHODS[:2]
 
 
 def _request(network: Network, domain: Domain, rate: float = 0.5, seed: int = 0) -> Request:
@@ -222,13 +223,50 @@ def test_small_layers_are_chosen_nearly_as_well_as_can_be(seed: int) -> None:
     request = _request(network, box)
     layer = unit_layers(network, request.parts)[0]
     vectors, target = _of_dense(request, layer)
-    kept = closest_sum(vectors, target, 6)
+    kept = closest_sum(vectors, target, size=6)
     assert kept.sum() == 6
     errors = np.array(
         [np.square(vectors[list(s)].sum(axis=0) - target).sum() for s in combinations(range(layer.count), 6)]
     )
     found = np.square(vectors[kept].sum(axis=0) - target).sum()
     assert found <= errors.min() * (1.0 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("price", [0.0, 0.003, 0.03, 0.3])
+def test_prices_are_weighed_against_errors(seed: int, price: float) -> None:
+    network = random_network(seed, (5, 10, 3))
+    request = _request(network, unit_box(network))
+    vectors, target = _of_dense(request, unit_layers(network, request.parts)[0])
+    kept = closest_sum(vectors, target, price=price)
+    every = (np.arange(2**10)[:, None] >> np.arange(10)) % 2
+    cost = np.square(every @ vectors - target).sum(axis=1) + price * target @ target * every.sum(axis=1)
+    found = np.square(kept @ vectors - target).sum() + price * target @ target * kept.sum()
+    assert found <= cost.min() + 1e-9 * float(target @ target)
+
+
+def test_a_higher_price_keeps_fewer_neurons_and_never_none() -> None:
+    network = random_network(4, (6, 40, 30, 2))
+    box = unit_box(network)
+    kept = [
+        [mask.any(axis=0).sum() for mask in prune(network, "ticket-priced", price, domain=box).mask.kept.values()][1:]
+        for price in (0.001, 0.1, 0.99)
+    ]
+    assert sum(kept[0]) > sum(kept[1]) > sum(kept[2])
+    assert min(kept[2]) >= 1
+
+
+def test_neurons_that_add_nothing_are_not_worth_any_price() -> None:
+    generator = np.random.default_rng(0)
+    outgoing = generator.normal(size=(2, 8))
+    outgoing[:, 5] = 0.0
+    network = from_weights([generator.normal(size=(8, 4)), outgoing], [[1.0] * 7 + [-50.0], np.zeros(2)])
+    box = unit_box(network)
+    pruned = prune(network, "ticket-priced", 1e-9, domain=box)
+    kept = pruned.mask.kept["layer1.affine"].any(axis=1)
+    assert not kept[[5, 7]].any()
+    points = box.sample(generator, 100)
+    np.testing.assert_allclose(pruned.network.forward(points), network.forward(points), atol=1e-3)
 
 
 def _mean_square(first: Network, second: Network, points: np.ndarray) -> float:
@@ -247,7 +285,7 @@ def test_half_of_the_units_of_trained_networks_come_closer_than_by_rank(name: st
         _mean_square(network, prune(network, method, 0.5, domain=box, bounds=bounds).network, points)
         for method in ("neuron-norm", "neuron-width", "neuron-random")
     ]
-    for method in METHODS:
+    for method in SIZED:
         pruned = prune(network, method, 0.5, domain=box, bounds=bounds)
         share = 1.0 if "cnn" in name else 0.5  # the convolutions have four and eight filters, not hundreds
         assert _mean_square(network, pruned.network, points) <= share * min(ranked)
@@ -277,7 +315,7 @@ def test_what_scales_overflow_or_vanish_is_still_chosen() -> None:
         generator = np.random.default_rng(0)
         weights = [generator.normal(size=(8, 4)) * scale, generator.normal(size=(2, 8))]
         network = from_weights(weights, [generator.normal(size=8) * scale, np.zeros(2)])
-        for method in METHODS:
+        for method in SIZED:
             kept = prune(network, method, 0.5, domain=unit_box(network)).mask.kept["output.affine"].any(axis=0)
             assert kept.sum() == 4
 

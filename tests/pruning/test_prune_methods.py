@@ -32,7 +32,7 @@ def _request(network, box, rate=0.0):
 
 
 def test_every_method_is_tested_here() -> None:
-    assert set(METHODS) == {*LAYERWISE, *OVERALL, *UNITS, "lossless"}
+    assert set(METHODS) == {*LAYERWISE, *OVERALL, *UNITS, "lossless", "ticket-priced"}
 
 
 @pytest.mark.parametrize("method", [name for name, method in METHODS.items() if not method.averages])
