@@ -9,6 +9,7 @@ import numpy as np
 from netopt.arrays import FloatArray
 from netopt.engines.objective import SlackObjective
 from netopt.solvers.result import Termination
+from netopt.specification.collection import collection_paused
 from netopt.specification.domain import Domain
 from netopt.specification.property import Property
 
@@ -101,9 +102,10 @@ class Goal:
 
 def goals_of(prop: Property) -> list[list[Goal]]:
     """Return the goals of a property, one list a case; an empty domain has none."""
-    asked = [() if case.domain.is_empty() else case.disjuncts for case in prop.cases]
-    objectives = iter(SlackObjective.all_normalised([rows for disjuncts in asked for rows in disjuncts]))
-    return [
-        [Goal(number, k, case.domain, next(objectives)) for k in range(len(disjuncts))]
-        for number, (case, disjuncts) in enumerate(zip(prop.cases, asked, strict=True))
-    ]
+    with collection_paused():
+        asked = [() if case.domain.is_empty() else case.disjuncts for case in prop.cases]
+        objectives = iter(SlackObjective.all_normalised([rows for disjuncts in asked for rows in disjuncts]))
+        return [
+            [Goal(number, k, case.domain, next(objectives)) for k in range(len(disjuncts))]
+            for number, (case, disjuncts) in enumerate(zip(prop.cases, asked, strict=True))
+        ]

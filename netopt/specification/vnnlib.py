@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from netopt.errors import InputError
+from netopt.specification.collection import collection_paused
 from netopt.specification.normal_form import build_property
 from netopt.specification.property import Property
 from netopt.specification.vnnlib1 import parse_vnnlib1
@@ -29,7 +27,7 @@ def read_vnnlib(path: str | Path) -> Property:
     """
     text = _read_text(Path(path))
     try:
-        with _collection_paused():
+        with collection_paused():
             return build_property(*(parse_vnnlib2(text) if is_vnnlib2(text) else parse_vnnlib1(text)))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -58,15 +56,3 @@ def _read_text(path: Path) -> str:
         return content.decode()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the property {path} ({error}); give a .vnnlib or .vnnlib.gz file") from error
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector: reading makes millions of objects and no cycles, and scans cost a third."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
