@@ -91,11 +91,14 @@ def _rate(method: str, rate: float | None, keep: float | None) -> float:
     from netopt.errors import InvalidOptionError
     from netopt.pruning.registry import check_rate, find_method
 
-    takes_rate = find_method(method).takes_rate
+    chosen = find_method(method)
+    takes_rate = chosen.takes_rate
     if rate is not None and keep is not None:
         raise InvalidOptionError("both --rate and --keep were given; give one of the two")
     if not takes_rate and (rate is not None or keep is not None):
         raise InvalidOptionError(f"--method {method} removes what its rule names; leave --rate and --keep out")
+    if chosen.priced and keep is not None:
+        raise InvalidOptionError(f"the rate of --method {method} is a price and no fraction; give it by --rate")
     if keep is not None:
         if not 0.0 < keep <= 1.0:
             raise InvalidOptionError(f"--keep {keep:g} is not in (0, 1]; give the fraction of weights to keep")

@@ -10,11 +10,13 @@ import pytest
 from bound_cases import random_network
 from click.testing import CliRunner, Result
 
+from netopt.bounds.crown import crown_bounds
 from netopt.cli.main import app
 from netopt.network.load import load_network
 from netopt.network.onnx_writer import write_onnx
 from netopt.pruning.apply import apply_mask, center_values
 from netopt.pruning.mask import Mask
+from netopt.pruning.prune import prune
 from netopt.specification.box import Box
 from netopt.specification.property import Case, Conjunction, Property
 from netopt.specification.vnnlib_writer import write_vnnlib
@@ -128,3 +130,30 @@ def test_a_property_of_another_network_is_refused(onnx: Path, tmp_path: Path) ->
     result = call("prune", onnx, "--rate", "0.5", "--property", tmp_path / "p.vnnlib")
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
+
+
+def test_tickets_are_written_with_their_factors(onnx: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.onnx"
+    arguments = ["prune", onnx, "--lower", "-0.5", "--upper", "0.5", "-o", small, "--seed", "3"]
+    result = call(*arguments, "--method", "ticket-rescaled", "--keep", "0.5")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[:2] == ["method: ticket-rescaled, folded", "weights: 300 -> 100 (66.67% removed)"]
+    network, box = load_network(onnx), Box(np.full(4, -0.5), np.full(4, 0.5))
+    known = crown_bounds(network, box)
+    expected = prune(network, "ticket-rescaled", 0.5, domain=box, bounds=known, seed=3).network
+    points = box.sample(np.random.default_rng(0), 20)
+    np.testing.assert_allclose(load_network(small).forward(points), expected.forward(points), atol=1e-5)
+    for options, message in [
+        (("--method", "ticket-priced", "--keep", "0.5"), "is a price and no fraction; give it by --rate"),
+        (("--method", "ticket", "--keep", "0.5", "--no-fold"), "counts on folded averages"),
+        (
+            (
+                "--method",
+                "ticket",
+            ),
+            "no rate was given",
+        ),
+    ]:
+        refused = call(*arguments, *options)
+        assert refused.exit_code == 2
+        assert message in refused.output

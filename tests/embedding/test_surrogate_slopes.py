@@ -41,7 +41,7 @@ def inside(generator: np.random.Generator, count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("option", ["domain-aware:0.9", "magnitude:0.5", "neuron-norm:0.6"])
+@pytest.mark.parametrize("option", ["domain-aware:0.9", "magnitude:0.5", "neuron-norm:0.6", "ticket-rescaled:0.6"])
 def test_value_and_slope_are_kept_at_the_point(seed, option) -> None:
     network, generator = network_of(seed), np.random.default_rng(seed)
     point = inside(generator, 1)[0]
