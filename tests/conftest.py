@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ def cuda_on_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         return kernel
 
     monkeypatch.setattr("netopt.gpu.kernels.function", function)
+
+
+@pytest.fixture
+def cupy_on_cpu(cuda_on_cpu: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A stand-in for CuPy whose arrays do not mix with NumPy's; device 'cuda' is there, and kernels run on the CPU."""
+    from cuda_emulator import cupy_like
+
+    module = cupy_like()
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    return module
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 A step is a sweep (`netopt.subset_sum.two_flip_cuda`) and a kernel that carries out what was found. The sweep proposes
 in float32, on the Gram matrix over a power of two near its largest entry; a flip is made where it lowers the objective
-in float64. What the elements correlate with is kept in float64: two rows of the Gram matrix a step and subset. The sweep,
-half the float32 matrix a problem, bounds a step.
+in float64. What the elements correlate with is kept in float64: two rows of the Gram matrix a step and subset. The
+sweep, half the float32 matrix a problem, bounds a step.
 """
 
 from __future__ import annotations

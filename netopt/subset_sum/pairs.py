@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import FloatArray, IntArray, array_namespace
 
 _BLOCK_VALUES = 1 << 16  # scores held at a time: they stay in the second-level cache
 
@@ -42,7 +42,7 @@ def best_pair(left: Any, right: Any, target: Any) -> tuple[Any, Any, Any]:
     >>> [values.item() for values in best_pair(left, right, np.array([[5.5]]))]
     [0.25, 1, 1]
     """
-    if isinstance(left, np.ndarray):
+    if array_namespace(left) is np:
         return _best_pair(left, right, target)
     from netopt.subset_sum.pairs_cuda import best_pair as best_pair_cuda
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import FloatArray, IntArray, array_namespace
 
 _BLOCK_VALUES = 1 << 16  # scores held at a time: they stay in the second-level cache
 
@@ -46,7 +46,7 @@ def best_two_flip(gram: Any, delta: Any, sign: Any, fixed_size: bool) -> tuple[A
     >>> [values.item() for values in best_two_flip(gram, delta, sign, fixed_size=False)]
     [-2.0, 1, 1]
     """
-    if isinstance(gram, np.ndarray):
+    if array_namespace(gram) is np:
         return _best_two_flip(gram, delta, sign, fixed_size)
     from netopt.subset_sum.two_flip_cuda import best_two_flip as best_two_flip_cuda
 

@@ -66,6 +66,22 @@ void poison(std::mt19937& random) {
     if (__start_cuda_shared) std::memset(__start_cuda_shared, byte, __stop_cuda_shared - __start_cuda_shared);
     std::fill(dynamic_memory.begin(), dynamic_memory.end(), char(byte));
 }
+// Stacks of a block's threads, kept for the next launch; below them a page that must not be touched.
+char* stacks_for(std::size_t threads) {
+    static char* stacks = nullptr;
+    static std::size_t held = 0;
+    if (threads > held) {
+        std::size_t page = sysconf(_SC_PAGESIZE);
+        if (stacks) munmap(stacks - page, held * STACK + page);
+        void* start = mmap(nullptr, threads * STACK + page, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (start == MAP_FAILED) std::abort();
+        mprotect(start, page, PROT_NONE);
+        stacks = static_cast<char*>(start) + page;
+        held = threads;
+    }
+    return stacks;
+}
 void start_block(char* stacks) {
     for (unsigned thread = 0; thread < fibers.size(); ++thread) {
         Fiber& fiber = fibers[thread];
@@ -212,22 +228,17 @@ int launch(const unsigned* geometry, std::size_t shared, unsigned seed, char* me
     std::mt19937 random(seed);
     if (seed == 1) std::reverse(blocks.begin(), blocks.end());
     if (seed > 1) std::shuffle(blocks.begin(), blocks.end(), random);
-    // One page without access below each stack would cost a mapping a thread; one below them all is kept.
-    std::size_t page = sysconf(_SC_PAGESIZE), bytes = fibers.size() * STACK + page;
-    char* stacks = static_cast<char*>(
-        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-    mprotect(stacks, page, PROT_NONE);
+    char* stacks = stacks_for(fibers.size());
     {
         FaultGuard guard;
         for (unsigned block : blocks) {
             blockIdx = {block % gridDim.x, block / gridDim.x % gridDim.y, block / (gridDim.x * gridDim.y)};
             poison(random);
-            start_block(stacks + page);
+            start_block(stacks);
             run_block(order, seed, random);
             if (!error.empty()) break;
         }
     }
-    munmap(stacks, bytes);
     std::snprintf(message, MESSAGE, "%s", error.c_str());
     return error.empty() ? 0 : 1;
 }
