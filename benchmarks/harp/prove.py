@@ -24,7 +24,6 @@ from netopt.specification.box import Box
 from netopt.specification.property import Case as Asked
 from netopt.specification.property import Conjunction, Property
 
-
 #: The larger radius, in units of the one trained for.
 HARD = 1.5
 

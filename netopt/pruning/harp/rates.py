@@ -24,8 +24,8 @@ _LEAST = 0.1
 START = 0.1
 #: A rate that is learned starts at least this share of its range away from the range's ends, where it would stay.
 _EDGE = 0.01
-#: Rates and counts are whole up to this.
-_TOLERANCE = 1e-9
+#: Rates, counts and shares are equal up to this.
+TOLERANCE = 1e-9
 #: A hardware loss that rounds to zero: the target is met.
 MET = 5e-3
 #: Up to this hardware loss rates are cut to the target in the end; beyond, it is missed.
@@ -56,7 +56,7 @@ class RatePlan:
 
     def rate_scores(self, rates: FloatArray, *, learned: bool) -> FloatArray:
         """Return the rate scores of rates, which are cut to what can be learned from, or to their range."""
-        edge = _EDGE if learned else _TOLERANCE
+        edge = _EDGE if learned else TOLERANCE
         inner = np.clip((rates - self.least) / (1.0 - self.least), edge, 1.0 - edge)
         return np.log(inner) - np.log1p(-inner)
 
@@ -73,8 +73,16 @@ class RatePlan:
 
     def counts(self, rates: FloatArray) -> IntArray:
         """Return how many groups every layer keeps: at least one."""
-        kept = np.floor(rates * self.structure.sizes * (1.0 + 2.0 * _TOLERANCE) + _TOLERANCE).astype(np.int64)
+        kept = np.floor(rates * self.structure.sizes * (1.0 + 2.0 * TOLERANCE) + TOLERANCE).astype(np.int64)
         return np.clip(kept, 1, self.structure.sizes)
+
+    def final_counts(self, rates: FloatArray) -> IntArray:
+        """Return how many groups every layer keeps for good; layers that round up to one group cost others theirs."""
+        counts = self.counts(rates)
+        budget = max(self.structure.share(rates)[0], self.keep)
+        while self.structure.share(counts / self.structure.sizes)[0] > budget * (1.0 + TOLERANCE) and counts.max() > 1:
+            counts[counts.argmax()] -= 1
+        return counts
 
     def final_rates(self, rates: FloatArray) -> FloatArray:
         """Return rates cut to the target, all by one factor, where they miss it by little."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netopt.network.network import Network
+from netopt.pruning.harp.rates import TOLERANCE
 from netopt.pruning.harp.state import Epoch
 from netopt.pruning.mask import Mask
 
@@ -37,4 +38,4 @@ class HarpResult:
     @property
     def target_met(self) -> bool:
         """Whether no more is kept than was to be."""
-        return self.kept <= self.keep
+        return self.kept <= self.keep * (1.0 + TOLERANCE)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netopt.arrays import FloatArray
+from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.torch_maps import Tensor
 from netopt.errors import InputError
 from netopt.pruning.harp.descent import step
@@ -58,16 +58,15 @@ class Steps:
             step(state.scores, state.score_velocity, score_gradient, rate, _WEIGHT_DECAY)
         return loss, scores
 
-    def kept(self, state: State, rates: FloatArray) -> Tensor:
-        """Return the groups with the largest scores at these rates, (groups,)."""
-        offsets = self.plan.structure.offsets
-        return shared_tensor(keep_largest(shared_array(state.scores), offsets, self.plan.counts(rates)))
+    def kept(self, state: State, counts: IntArray) -> Tensor:
+        """Return the groups with the largest scores, so many a layer, (groups,)."""
+        return shared_tensor(keep_largest(shared_array(state.scores), self.plan.structure.offsets, counts))
 
     def mask(self, state: State, rates: FloatArray) -> Tensor:
         """Return the parameters of those groups, (parameters,)."""
         import torch
 
-        kept = self.kept(state, rates)
+        kept = self.kept(state, self.plan.counts(rates))
         always = kept.new_ones(1)
         return torch.cat([kept, always])[self.group]
 

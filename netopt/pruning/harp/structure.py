@@ -72,6 +72,10 @@ class Structure:
         np.add.at(gradient, self.source, cost * whole[self.out])
         return float(cost @ (whole[self.out] * whole[self.source])), gradient[:-1]
 
+    def share_of(self, kept: Sequence[BoolArray]) -> float:
+        """Return the share of the cost that masks of all maps leave."""
+        return float(self.cost @ [mask.mean() for mask in kept] / self.cost.sum())
+
     def start_scores(self, model: TorchNetwork, parameters: FloatArray) -> FloatArray:
         """Return the scores, (groups,), that training begins with."""
         fan_in = np.concatenate([_fan_in(part) for part in model.parts])

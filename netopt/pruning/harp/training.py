@@ -30,7 +30,7 @@ from netopt.network.network import Network
 from netopt.pruning.apply import apply_mask
 from netopt.pruning.harp.descent import cosine
 from netopt.pruning.harp.options import HarpOptions
-from netopt.pruning.harp.rates import MET, NEAR, START, RatePlan, check_keep
+from netopt.pruning.harp.rates import MET, NEAR, START, TOLERANCE, RatePlan, check_keep
 from netopt.pruning.harp.result import HarpResult
 from netopt.pruning.harp.state import STAGES, Epoch, State
 from netopt.pruning.harp.steps import Steps
@@ -143,9 +143,9 @@ class HarpTraining:
         mask = Mask(kept, "harp", 1.0 - keep, dense.sha256)
         network = apply_mask(trained, replace(mask, network_sha256=trained.sha256))
         rates = dict(zip(self.structure.names, state.kept_rates, strict=True))
-        share = self.structure.share(np.array(state.kept_rates))[0]
+        share = self.structure.share_of(list(kept.values()))
         notices = list(state.notices)
-        if share > keep:
+        if share > keep * (1.0 + TOLERANCE):
             notices.append(
                 f"the target was missed: {share:.4g} is kept and {keep:g} was asked for; prune for more epochs or raise"
                 " gamma"
@@ -201,8 +201,9 @@ class HarpTraining:
         rates, excess = self.plan.final_rates(learned), self.plan.hardware_loss(learned)[0]
         if MET <= excess < NEAR:
             state.notices.append(f"the learned rates keep {excess:.1%} more than asked for, and were cut by one factor")
-        groups = self.steps.kept(state, rates).cpu().numpy()
-        state.kept_rates = (self.plan.counts(rates) / self.structure.sizes).tolist()
+        counts = self.plan.final_counts(rates)
+        groups = self.steps.kept(state, counts).cpu().numpy()
+        state.kept_rates = (counts / self.structure.sizes).tolist()
         kept, notices = ensure_path(self._dense(), self.structure.weight_mask(self.model, groups))
         flat = np.concatenate([kept[part.key].ravel() for part in self.model.parts])
         state.mask[: self.model.weights] = torch.from_numpy(flat).to(state.mask.device)

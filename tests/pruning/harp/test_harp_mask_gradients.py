@@ -50,7 +50,9 @@ def test_gradients_pass_straight_through_the_mask(name, kind):
     loss, _, gradient = steps.descend(state, mask, x, labels)
     by_score, by_rate = steps.through(state, gradient)
 
-    real = torch.cat([steps.kept(state, rates).double(), torch.ones(1, dtype=torch.float64)]).requires_grad_()
+    real = torch.cat(
+        [steps.kept(state, steps.plan.counts(rates)).double(), torch.ones(1, dtype=torch.float64)]
+    ).requires_grad_()
     plain = cross_entropy(steps.model.forward(x, state.parameters * real[steps.group]), labels)
     (by_mask,) = torch.autograd.grad(plain, real)
     assert loss == pytest.approx(float(plain.detach()), rel=1e-12)
@@ -66,7 +68,7 @@ def test_gradients_pass_straight_through_the_mask(name, kind):
 def test_masks_keep_the_largest_scores_at_the_rates(kind):
     steps, state, _, _ = set_up(NETWORKS["stacked"], kind)
     rates = steps.plan.rates(state.rate_scores.numpy())
-    kept = steps.kept(state, rates).numpy()
+    kept = steps.kept(state, steps.plan.counts(rates)).numpy()
     structure, counts = steps.plan.structure, steps.plan.counts(rates)
     for begin, end, count in zip(structure.offsets[:-1], structure.offsets[1:], counts, strict=True):
         size = np.abs(state.scores.numpy()[begin:end])

@@ -49,6 +49,7 @@ def test_share_counts_what_is_left(model, kind):
         left += times * np.count_nonzero(mask[part.key])
         whole += times * part.weights.size
     assert structure.share(rates)[0] == pytest.approx(left / whole, rel=1e-12)
+    assert structure.share_of([mask[part.key] for part in model.parts]) == pytest.approx(left / whole, rel=1e-12)
 
 
 @pytest.mark.parametrize(("model", "kind"), structures(PLAIN, "weights", "channels"))
@@ -105,6 +106,14 @@ def test_counts_at_a_level_meet_the_target(model, kind, keep):
     assert (counts >= 1).all()
     if (rates * structure.sizes >= 1.0).all():
         assert structure.share(counts / structure.sizes)[0] <= keep * (1.0 + 1e-9)
+
+
+def test_layers_that_round_up_cost_others_theirs():
+    plan = RatePlan(find_structure(TorchNetwork(PLAIN["dense"]), "weights"), 0.04)
+    rates = np.array([0.001, 0.08, 0.001])
+    assert plan.counts(rates).tolist() == [1, 5, 1]
+    assert plan.final_counts(rates).tolist() == [1, 4, 1]  # 6 of 150
+    assert plan.final_counts(np.full(3, 0.2)).tolist() == plan.counts(np.full(3, 0.2)).tolist()  # missed, and said so
 
 
 def test_rates_and_rate_scores_are_inverse():
