@@ -21,8 +21,9 @@ import numpy as np
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.backward import Backward, Rows, UpperFunctions
 from netopt.bounds.condensed import Condensed
-from netopt.bounds.descent import Descent, ground_on
+from netopt.bounds.descent import Descent
 from netopt.bounds.descent_start import Start
+from netopt.bounds.ground import ground_on
 from netopt.bounds.inputs import as_inputs, weighted
 from netopt.bounds.objectives import Objectives
 from netopt.bounds.parts import PartBounds, Parts, SingleArray

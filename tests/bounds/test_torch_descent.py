@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.condensed import Condensed
-from netopt.bounds.descent import Descent, Ground
+from netopt.bounds.descent import Descent
 from netopt.bounds.descent_start import Start
+from netopt.bounds.ground import Ground
 from netopt.bounds.inputs import as_inputs
 from netopt.bounds.objectives import Objectives
 from netopt.bounds.parts import Parts
 from netopt.bounds.phases import PhaseBounds
 from netopt.bounds.propagation import propagate
 from netopt.bounds.relaxation import relax
-from netopt.bounds.torch_descent import TorchGround
 from netopt.bounds.torch_device import check_device, import_in_background
+from netopt.bounds.torch_ground import TorchGround
 from netopt.errors import InvalidOptionError
 from netopt.network.network import INPUT, Network
 from netopt.specification.domain import Domain
