@@ -36,9 +36,14 @@ def ticket(
         int | None,
         Option("--size", min=1, metavar="K", help="Filters each channel keeps for each sign; chosen if left out."),
     ] = None,
-    share: Annotated[
+    dimension: Annotated[
         int | None,
-        Option("--share", min=1, metavar="M", help="Most outputs that a filter serves; all of a map if left out."),
+        Option(
+            "--dimension",
+            min=1,
+            metavar="M",
+            help="Largest subset-sum problem: filters serve groups of outputs, not all.",
+        ),
     ] = None,
     effort: Annotated[
         str, Option("--effort", metavar="NAME", help="How long each subset is looked for: quick or thorough.")
@@ -93,7 +98,7 @@ def ticket(
             scale=scale,
             seed=seed,
             size=size,
-            share=share,
+            dimension=dimension,
             domain=domain,
             effort=named_effort(effort),
             device=device,
@@ -177,7 +182,7 @@ def _content(found: Ticket, sizes: Sizes) -> dict[str, Any]:
         "scale": found.scale,
         "seed": found.seed,
         "size": found.size,
-        "share": found.share,
+        "dimension": found.dimension,
         "subsets": [asdict(one) for one in measure_quality(found.found)],
         "sizes": {
             "random": asdict(sizes.random),

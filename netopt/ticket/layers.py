@@ -5,9 +5,9 @@ to node v has the targets ``(s_v / s_a) W``, at least alpha times the map, and R
 positively homogeneous. Maps that only move, scale or average values have nothing to be found: they are kept as they
 are, times ``s_v / s_a``. The output is divided by its scale, once.
 
-Where outputs are shared out, a filter serves `share` outputs of a map and not all of them: V is masked in blocks as
-well, and instead of one problem of dimension D a channel has G problems of dimension D / G. Searches come far closer
-to the best subset in low dimensions, so this is what makes wide layers possible; the theorem has one group.
+Where a largest dimension is given, a filter serves a group of a map's outputs and not all of them: V is masked in
+blocks as well, and instead of one problem of dimension D a channel has G problems of dimension D / G. Searches come
+far closer to the best subset in low dimensions, so this is what makes wide layers possible; the theorem has one group.
 
 A bias is learned too. A constant channel, which carries ``s_a`` where the values carry their scale, lifts it through
 random 1x1 filters: targets ``(s_v / s_a) b``, one problem a group, whatever padding the kernels have.
@@ -110,7 +110,7 @@ class LearnedBias:
     node : the Affine.
     carried : what the constant channel carries.
     targets : (blocks, entries) the bias a channel, or an output of a matrix, over `carried`; a block is a group.
-    pixels : outputs that share an entry.
+    pixels : outputs for each entry.
     """
 
     key: str
@@ -149,13 +149,14 @@ class Layers:
     biases: tuple[LearnedBias, ...]
 
 
-def learned_layers(network: Network, domain: Domain, scale: float, share: int | None = None) -> Layers:
+def learned_layers(network: Network, domain: Domain, scale: float, dimension: int | None = None) -> Layers:
     """Return what of a network is to be found, for inputs in a domain.
 
     Parameters
     ----------
     scale : alpha.
-    share : most outputs that a filter serves (the largest divisor of a map's outputs up to it is taken), None for all.
+    dimension : largest dimension of a problem; outputs are shared out, evenly, among groups until it is met or every
+        group has one output. None for one group.
 
     Raises
     ------
@@ -171,14 +172,14 @@ def learned_layers(network: Network, domain: Domain, scale: float, share: int | 
         shape = _in_one_group(part.linear_map)
         factor = scales[part.node.name] / scales[part.source]
         count = shape.in_shape[0] if isinstance(shape, Convolution) else shape.in_size
-        groups = _groups(shape.weight.shape[0], share)
+        groups = _groups(shape.weight.shape[0], int(np.prod(shape.weight.shape[2:], dtype=np.int64)), dimension)
         positive, negative = (
             np.repeat(np.logical_or.reduce(side.reshape(count, -1), axis=1), groups) for side in signs[part.source]
         )
         maps.append(LearnedMap(part.key, part.node, part.index, shape, groups, factor, positive, negative))
     for node in dict.fromkeys(part.node for part in prunable):
         if node.bias.any():
-            biases.append(_bias(node, scales, learned, share))
+            biases.append(_bias(node, scales, learned, dimension))
     return Layers(scales, tuple(maps), tuple(biases))
 
 
@@ -233,16 +234,17 @@ def _in_one_group(linear_map: LinearMap) -> Dense | Convolution:
     return Dense(linear_map.to_csr().toarray())
 
 
-def _groups(outputs: int, share: int | None) -> int:
-    """Return into how many groups so many outputs are shared out."""
-    if share is None:
+def _groups(outputs: int, taps: int, dimension: int | None) -> int:
+    """Return into how many groups outputs of so many entries each are shared out."""
+    if dimension is None:
         return 1
+    most = max(1, dimension // taps)
     divisors = np.flatnonzero(outputs % np.arange(1, outputs + 1) == 0) + 1
-    return outputs // int(divisors[divisors <= share].max())
+    return outputs // int(divisors[divisors <= most].max())
 
 
 def _bias(
-    node: Affine, scales: Mapping[str, float], learned: Mapping[tuple[str, int], str], share: int | None
+    node: Affine, scales: Mapping[str, float], learned: Mapping[tuple[str, int], str], dimension: int | None
 ) -> LearnedBias:
     maps = [m for k, m in enumerate(node.maps) if (node.name, k) in learned]
     channels = next((m.out_shape[0] for m in maps if isinstance(m, Convolution)), node.size)
@@ -254,5 +256,5 @@ def _bias(
         )
     read = [source for k, source in enumerate(node.inputs) if (node.name, k) in learned]
     carried = max(scales[source] for source in read)
-    targets = scales[node.name] / carried * by_channel[:, 0].reshape(_groups(channels, share), -1)
+    targets = scales[node.name] / carried * by_channel[:, 0].reshape(_groups(channels, 1, dimension), -1)
     return LearnedBias(f"{node.name}.bias", node, carried, targets, by_channel.shape[1])

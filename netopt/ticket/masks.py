@@ -26,7 +26,7 @@ def save_masks(ticket: Ticket, path: Path) -> None:
     """Write which filters of the random network a ticket keeps, as ``.npz``.
 
     ``kept/{key}`` is (blocks, 2n) for a learned map or bias; beside them are the seed, the width, the scale, the
-    shares, the box of the domain and the target's digest.
+    dimension, the box of the domain and the target's digest.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def save_masks(ticket: Ticket, path: Path) -> None:
     arrays: dict[str, Any] = {f"kept/{one.learned.key}": one.subsets.kept for one in ticket.found.maps}
     arrays |= {f"kept/{one.learned.key}": one.subsets.kept for one in ticket.found.biases}
     arrays |= {"width": np.array(ticket.width), "scale": np.array(ticket.scale), "seed": np.array(ticket.seed)}
-    arrays |= {"size": np.array(ticket.size or 0), "share": np.array(ticket.share or 0)}
+    arrays |= {"size": np.array(ticket.size or 0), "dimension": np.array(ticket.dimension or 0)}
     arrays |= {"lower": ticket.domain.lower, "upper": ticket.domain.upper}
     arrays |= {"target_sha256": np.array(ticket.target.sha256)}
     write_arrays(path, arrays, _WHAT)
@@ -58,8 +58,8 @@ def load_ticket(target: Network, path: Path) -> Ticket:
             )
         domain = Box(content["lower"], content["upper"])
         width, scale, seed = int(content["width"]), float(content["scale"]), int(content["seed"])
-        share = int(content["share"]) or None
-        layers = learned_layers(target, domain, scale, share)
+        dimension = int(content["dimension"]) or None
+        layers = learned_layers(target, domain, scale, dimension)
         masks = {key.removeprefix("kept/"): value for key, value in content.items() if key.startswith("kept/")}
         shapes = {one.key: (one.blocks, 2 * width) for one in layers.maps}
         shapes |= {one.key: (one.targets.shape[0], 2 * width) for one in layers.biases}
@@ -71,7 +71,7 @@ def load_ticket(target: Network, path: Path) -> Ticket:
         found = build_ticket(
             target, layers, width=width, seed=seed, choose=_remembered(masks), advance=lambda key, done, total: None
         )
-        return Ticket(found, domain, width, scale, seed, size, share)
+        return Ticket(found, domain, width, scale, seed, size, dimension)
 
 
 def _remembered(masks: Mapping[str, BoolArray]) -> Choose:

@@ -33,7 +33,7 @@ class Ticket:
     ----------
     found : target, ticket and all that was chosen.
     domain : inputs the ticket is for; outside it a channel may take a sign that nothing was kept for.
-    width, scale, seed, size, share : as `ticket` was given them.
+    width, scale, seed, size, dimension : as `ticket` was given them.
     """
 
     found: Found
@@ -42,7 +42,7 @@ class Ticket:
     scale: float
     seed: int
     size: int | None
-    share: int | None
+    dimension: int | None
 
     @property
     def network(self) -> Network:
@@ -71,7 +71,7 @@ def ticket(
     scale: float = 8.0,
     seed: int = 0,
     size: int | None = None,
-    share: int | None = None,
+    dimension: int | None = None,
     domain: Domain | None = None,
     effort: Effort | None = None,
     device: str = "cpu",
@@ -87,8 +87,8 @@ def ticket(
         Powers of two divide without rounding.
     seed : of the random network; the search draws nothing.
     size : number of filters each channel keeps for each sign, as in the theorem; None lets the search choose.
-    share : most outputs of a map that a filter serves; None lets it serve all, as in the theorem. Smaller is easier to
-        search and comes far closer, with more filters.
+    dimension : largest dimension of a subset-sum problem: filters then serve a group of a map's outputs each, as large
+        as that allows. None lets a filter serve all, as in the theorem. Low dimensions are searched far more closely.
     domain : inputs that count, for signs, certificate and sizes; None is [-1, 1] for every input.
     effort : how long the search for each subset looks.
     device : ``"cpu"`` or ``"cuda"``, where subsets are searched.
@@ -114,9 +114,9 @@ def ticket(
     True
     """
     network = load_network(target)
-    _check_options(width, scale, seed, size, share)
+    _check_options(width, scale, seed, size, dimension)
     inputs = _checked_domain(network, domain)
-    layers = learned_layers(network, inputs, scale, share)
+    layers = learned_layers(network, inputs, scale, dimension)
     effort = effort or Effort()
     check_memory(layers, width, effort)
     found = build_ticket(
@@ -127,18 +127,18 @@ def ticket(
         choose=searched(subset_finder(size=size, effort=effort, device=device), padded=size is None),
         advance=advance or (lambda key, done, total: None),
     )
-    return Ticket(found, inputs, width, scale, seed, size, share)
+    return Ticket(found, inputs, width, scale, seed, size, dimension)
 
 
-def _check_options(width: int, scale: float, seed: int, size: int | None, share: int | None) -> None:
+def _check_options(width: int, scale: float, seed: int, size: int | None, dimension: int | None) -> None:
     if width < 1:
         raise InvalidOptionError(f"width={width} leaves nothing to choose from; give 1 or more, such as 256")
     if not (np.isfinite(scale) and scale > 0.0):
         raise InvalidOptionError(f"scale={scale:g} is not a positive number; give one, such as 8")
     if seed < 0:
         raise InvalidOptionError(f"seed={seed} is negative; give 0 or more")
-    if share is not None and share < 1:
-        raise InvalidOptionError(f"share={share} outputs cannot share a filter; give 1 or more, or leave it out")
+    if dimension is not None and dimension < 1:
+        raise InvalidOptionError(f"dimension={dimension} is none of a problem; give 1 or more, or leave it out")
     if size is not None and not 1 <= size <= width // 2:
         raise InvalidOptionError(
             f"size={size} filters cannot be kept of about {width} a sign; give 1 to {width // 2}, half the width"

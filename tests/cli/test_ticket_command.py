@@ -61,7 +61,7 @@ def test_networks_masks_and_figures(target: Path, tmp_path: Path) -> None:
 
 
 def test_text(target: Path) -> None:
-    result = call("ticket", target, "--width", 20, "--share", 1, "--effort", "quick", "--size", 6)
+    result = call("ticket", target, "--width", 20, "--dimension", 1, "--effort", "quick", "--size", 6)
     assert result.exit_code == 0, result.output
     assert "random" in result.stdout
     assert "for every input, proven" in result.stdout

@@ -20,19 +20,21 @@ QUICK = Effort(width=16, subsets=1, flips=10, rounds=0)
 
 
 def test_a_ticket_follows_from_its_seed_and_its_masks(tmp_path: Path) -> None:
-    for target, share in ((perceptron(), None), (convolutional(), 2)):
+    for target, dimension in ((perceptron(), None), (convolutional(), 2)):
         domain = box_of(target, -1.0)
-        found = ticket(target, 24, seed=7, share=share, domain=domain, effort=QUICK)
+        found = ticket(target, 24, seed=7, dimension=dimension, domain=domain, effort=QUICK)
         assert (
-            ticket(target, 24, seed=7, share=share, domain=domain, effort=QUICK).network.sha256 == found.network.sha256
+            ticket(target, 24, seed=7, dimension=dimension, domain=domain, effort=QUICK).network.sha256
+            == found.network.sha256
         )
         assert (
-            ticket(target, 24, seed=8, share=share, domain=domain, effort=QUICK).network.sha256 != found.network.sha256
+            ticket(target, 24, seed=8, dimension=dimension, domain=domain, effort=QUICK).network.sha256
+            != found.network.sha256
         )
         save_masks(found, tmp_path / "masks.npz")
         again = load_ticket(target, tmp_path / "masks.npz")
         assert again.network.sha256 == found.network.sha256
-        assert (again.width, again.scale, again.seed, again.size, again.share) == (24, 8.0, 7, None, share)
+        assert (again.width, again.scale, again.seed, again.size, again.dimension) == (24, 8.0, 7, None, dimension)
         assert again.certificate().output.tolist() == found.certificate().output.tolist()
 
 
@@ -102,7 +104,7 @@ def test_without_a_domain_inputs_are_between_minus_one_and_one() -> None:
         ({"seed": -1}, "negative"),
         ({"size": 0}, "cannot be kept"),
         ({"size": 5}, "half the width"),
-        ({"share": 0}, "cannot share"),
+        ({"dimension": 0}, "none of a problem"),
         ({"device": "tpu"}, "unknown device"),
     ],
 )

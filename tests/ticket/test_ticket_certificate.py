@@ -28,11 +28,11 @@ def _climb(network: Network, domain: Box, output: int, sign: float, seed: int) -
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize(("lower", "share"), [(-1.0, None), (0.0, None), (0.0, 1)])
-def test_no_sampled_or_adversarial_input_breaks_the_certificate(name: str, lower: float, share: int | None) -> None:
+@pytest.mark.parametrize(("lower", "dimension"), [(-1.0, None), (0.0, None), (0.0, 1)])
+def test_no_sampled_or_adversarial_input_breaks_the_certificate(name: str, lower: float, dimension: int | None) -> None:
     target = TARGETS[name]()
     domain = box_of(target, lower)
-    found = found_for(target, domain, width=12, share=share)
+    found = found_for(target, domain, width=12, dimension=dimension)
     certificate = certify(found, domain, compute_bounds(target, domain))
     x = np.random.default_rng(0).uniform(domain.lower, domain.upper, size=(10_000, target.input_size))
     assert (np.abs(found.network.forward(x) - target.forward(x)) <= certificate.output).all()

@@ -52,12 +52,12 @@ def _by_definition(learned: LearnedMap, subsets: Subsets, x: np.ndarray) -> np.n
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize(("lower", "share"), [(-1.0, None), (0.0, None), (-1.0, 2)])
-def test_every_pair_of_layers_is_what_the_identity_says(name: str, lower: float, share: int | None) -> None:
+@pytest.mark.parametrize(("lower", "dimension"), [(-1.0, None), (0.0, None), (-1.0, 2)])
+def test_every_pair_of_layers_is_what_the_identity_says(name: str, lower: float, dimension: int | None) -> None:
     """The ticket's nodes, one random pair at a time, against sums over the redrawn random network."""
     target = TARGETS[name]()
     domain = box_of(target, lower)
-    found = found_for(target, domain, width=20, share=share)
+    found = found_for(target, domain, width=20, dimension=dimension)
     generator = np.random.default_rng(0)
     for one in found.maps:
         lift, after = found.network[f"{one.learned.key}.lift"], found.network[one.learned.node.name]
@@ -73,14 +73,14 @@ def test_every_pair_of_layers_is_what_the_identity_says(name: str, lower: float,
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize(("lower", "share"), [(-1.0, None), (0.0, None), (-1.0, 2)])
-def test_a_ticket_comes_close_to_its_target(name: str, lower: float, share: int | None) -> None:
+@pytest.mark.parametrize(("lower", "dimension"), [(-1.0, None), (0.0, None), (-1.0, 2)])
+def test_a_ticket_comes_close_to_its_target(name: str, lower: float, dimension: int | None) -> None:
     target = TARGETS[name]()
     domain = box_of(target, lower)
     x = np.random.default_rng(0).uniform(domain.lower, domain.upper, size=(500, target.input_size))
     expected = target.forward(x)
-    wide = np.abs(found_for(target, domain, width=400, share=share).network.forward(x) - expected).max()
-    narrow = np.abs(found_for(target, domain, width=10, share=share).network.forward(x) - expected).max()
+    wide = np.abs(found_for(target, domain, width=400, dimension=dimension).network.forward(x) - expected).max()
+    narrow = np.abs(found_for(target, domain, width=10, dimension=dimension).network.forward(x) - expected).max()
     assert wide < 0.35 * np.abs(expected).max()
     assert wide < narrow
 
@@ -88,9 +88,9 @@ def test_a_ticket_comes_close_to_its_target(name: str, lower: float, share: int 
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_folded_ticket_and_the_reduced_one_equal_the_ticket(name: str) -> None:
     target = TARGETS[name]()
-    for lower, share in ((-1.0, None), (0.0, None), (0.0, 1)):
+    for lower, dimension in ((-1.0, None), (0.0, None), (0.0, 1)):
         domain = box_of(target, lower)
-        found = found_for(target, domain, width=30, share=share)
+        found = found_for(target, domain, width=30, dimension=dimension)
         x = np.random.default_rng(1).uniform(domain.lower, domain.upper, size=(200, target.input_size))
         value = found.network.forward(x)
         reduction = reduce_network(found.network, domain, compute_bounds(found.network, domain))

@@ -88,12 +88,12 @@ def box_of(target: Network, lower: float) -> Box:
 
 
 def found_for(
-    target: Network, domain: Box, *, width: int = 60, scale: float = 8.0, seed: int = 0, share: int | None = None
+    target: Network, domain: Box, *, width: int = 60, scale: float = 8.0, seed: int = 0, dimension: int | None = None
 ) -> Found:
     """Return a ticket made with the plain search."""
     return build_ticket(
         target,
-        learned_layers(target, domain, scale, share),
+        learned_layers(target, domain, scale, dimension),
         width=width,
         seed=seed,
         choose=searched(flip_until_none_helps),

@@ -1,6 +1,6 @@
 """Tickets of image classifiers: accuracy, errors, sizes and time against the width of the random network.
 
-Usage: python benchmarks/tickets/classifiers/run.py DATA.npz NET.onnx --widths 32 64 [--share 10] [--effort quick]
+Usage: python benchmarks/tickets/classifiers/run.py DATA.npz NET.onnx --widths 32 64 [--dimension 10] [--effort quick]
            [-o results.csv]
 
 Rows are appended; those that the file has already are not measured again.
@@ -31,15 +31,15 @@ PROGRAM_A_WEIGHT = 0.195 * 36
 
 
 def accuracy(network: Network, images: FloatArray, labels: FloatArray) -> float:
-    """Return the share of images whose label has the largest output, in per cent."""
+    """Return the part of images whose label has the largest output, in per cent."""
     return 100.0 * float((network.forward(images).argmax(axis=1) == labels).mean())
 
 
-def measure(target: Network, width: int, share: int | None, effort: str, data: dict[str, Any]) -> dict[str, Any]:
+def measure(target: Network, width: int, dimension: int | None, effort: str, data: dict[str, Any]) -> dict[str, Any]:
     """Return one row."""
     box = Box(np.zeros(target.input_size), np.ones(target.input_size))
     begun = time.process_time()
-    found = ticket(target, width, share=share, domain=box, effort=named_effort(effort))
+    found = ticket(target, width, dimension=dimension, domain=box, effort=named_effort(effort))
     seconds = time.process_time() - begun
     folded = found.found.folded
     assert folded is not None, "inputs of images are never negative"
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("network", type=Path)
     parser.add_argument("--widths", type=int, nargs="+", required=True)
-    parser.add_argument("--share", type=int, default=0, help="outputs that share a filter; 0 for all")
+    parser.add_argument("--dimension", type=int, default=0, help="largest dimension of a problem; 0 for any")
     parser.add_argument("--effort", default="quick")
     parser.add_argument("-o", "--output", type=Path, default=HERE / "results.csv")
     arguments = parser.parse_args()
@@ -84,14 +84,14 @@ def main() -> None:
     for width in arguments.widths:
         setting = {
             "network": arguments.network.stem,
-            "share": arguments.share,
+            "dimension": arguments.dimension,
             "effort": arguments.effort,
             "width": width,
         }
         done = pd.read_csv(arguments.output) if arguments.output.exists() else pd.DataFrame(columns=list(setting))
         if (done[list(setting)] == pd.Series(setting)).all(axis=1).any():
             continue
-        row = setting | measure(target, width, arguments.share or None, arguments.effort, data)
+        row = setting | measure(target, width, arguments.dimension or None, arguments.effort, data)
         pd.DataFrame([row]).to_csv(arguments.output, mode="a", header=done.empty, index=False)
         print(f"{row['network']} width {width}: {row['ticket_accuracy']:.2f} % of {row['target_accuracy']:.2f} %")
 
