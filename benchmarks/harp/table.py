@@ -1,6 +1,7 @@
 """Tables of results.csv and proofs.csv as Markdown, and the picture of the learned rates.
 
-``python -m benchmarks.harp.table [--results FOLDER]`` prints the tables and writes rates.svg beside the results.
+``python -m benchmarks.harp.table [--results FOLDER] [--readme]`` prints the tables and writes rates.svg beside the
+results; with ``--readme`` the tables replace the section "Results" of the README.
 """
 
 from __future__ import annotations
@@ -13,6 +14,17 @@ import pandas as pd
 
 from benchmarks.harp.cases import ARCHITECTURES, DATASETS, HERE, KEEPS, METHODS
 
+_SECTIONS = """
+{}
+
+Points of accuracy under attack by which HARP is ahead:
+
+{}
+
+At 1.5 times the radius:
+
+{}
+"""
 #: Verdicts that say a point within the radius is misread.
 _REFUTED = ("misread", "attacked", "sat")
 
@@ -96,10 +108,17 @@ def main() -> None:
     """Print the tables and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=HERE, help="folder of the CSV files")
-    folder = parser.parse_args().results
+    parser.add_argument("--readme", action="store_true", help="write the tables into the README")
+    arguments = parser.parse_args()
+    folder = arguments.results
     results, proofs = pd.read_csv(folder / "results.csv"), pd.read_csv(folder / "proofs.csv")
-    print(accuracies(results, proofs), differences(results), times(proofs), sep="\n\n")
+    text = _SECTIONS.format(accuracies(results, proofs), differences(results), times(proofs))
+    print(text)
     draw_rates(results, folder / "rates.svg")
+    if arguments.readme:
+        readme = HERE / "README.md"
+        before, heading, _ = readme.read_text().partition("## Results\n")
+        readme.write_text(before + heading + text)
 
 
 if __name__ == "__main__":
