@@ -24,6 +24,7 @@ check: .venv/dev.stamp
 gpu: .venv/gpu.stamp
 	$(BIN)/python -m pytest -m gpu
 	$(BIN)/python benchmarks/gpu/run.py
+	$(BIN)/python benchmarks/gpu/end_to_end.py
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netopt needs Python 3.11 or newer; set PYTHON=...")'

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from netopt.errors import InvalidOptionError
-
-#: What `--device` may be.
-DEVICES = ("cpu", "cuda")
+from netopt.gpu.device import DEVICES
 
 
 def check_device(device: str) -> None:
