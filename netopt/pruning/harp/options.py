@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from netopt.bounds.torch_device import DEVICES
 from netopt.errors import InvalidOptionError
+from netopt.gpu.device import DEVICES
 from netopt.pruning.harp.losses import LOSSES, Attack
 from netopt.pruning.harp.starts import STARTS
 
