@@ -26,7 +26,9 @@ _RATIO, _AHEAD = 2.0, 3.0
 #: How many times the seconds of the last pass over the domain there have to be for another: it takes more parts, or was
 #: cut short.
 _LONGER = 2.5
-#: Share of a pass's time for bounds over the whole domain; the rest is for bounds where objectives are open.
+#: Seconds without which no pass is begun.
+_LEAST = 1.0
+#: Share of the seconds of a pass for bounds over the whole domain; the others are for bounds where objectives are open.
 _EVERYWHERE = 0.75
 #: Seconds of splitting that show whether it gets on.
 _TRIAL = 1.0
@@ -61,7 +63,7 @@ class Tightening:
         if not (worthwhile and growing and recent >= _TRIAL):
             return 0.0
         seconds = min(_RATIO * split + _AHEAD - self.spent, left)
-        return seconds if seconds > _LONGER * self._last else 0.0
+        return seconds if seconds > max(_LEAST, _LONGER * self._last) else 0.0
 
     def advance(
         self,
@@ -94,7 +96,9 @@ class Tightening:
             team=team,
         )
         self.passes += not (stopped() or time.monotonic() >= end)
-        self._last = (time.monotonic() - begun) * processes(team)
-        self.problem, closes = where_open(replace(problem, bounds=bounds), upper, enough, stopped, deadline, team)
+        now = time.monotonic()
+        self._last = (now - begun) * processes(team)
+        end = min(deadline, now + (1.0 / _EVERYWHERE - 1.0) * (now - begun))
+        self.problem, closes = where_open(replace(problem, bounds=bounds), upper, enough, stopped, end, team)
         self.spent += (time.monotonic() - begun) * processes(team)
         return closes
