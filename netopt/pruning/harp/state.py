@@ -134,16 +134,17 @@ class State:
             text = json.loads(str(content["state"]))
             if text["version"] != _VERSION:
                 raise ValueError(f"its version is {text['version']}, not {_VERSION}")
-            _check_about(path, text["about"], about)
-            for name in _tensors():
-                own, read = getattr(self, name), torch.from_numpy(content[name])
-                if own.shape != read.shape or own.dtype != read.dtype:
-                    raise ValueError(f"{name} has the shape {tuple(read.shape)}, not {tuple(own.shape)}")
-                setattr(self, name, read.to(own.device))
-            self.generator.set_state(torch.from_numpy(content["generator"]))
-            for name in _PLAIN:
-                setattr(self, name, text[name])
-            self.history = [Epoch(**epoch | {"rates": tuple(epoch["rates"])}) for epoch in text["history"]]
+            tensors = {name: torch.from_numpy(content[name]) for name in _tensors()}
+            plain, found = {name: text[name] for name in _PLAIN}, dict(text["about"])
+            history = [Epoch(**epoch | {"rates": tuple(epoch["rates"])}) for epoch in text["history"]]
+            generator = torch.from_numpy(content["generator"])
+        _check_about(path, found, about)
+        self.generator.set_state(generator)
+        self.history = history
+        for name, value in plain.items():
+            setattr(self, name, value)
+        for name, tensor in tensors.items():
+            setattr(self, name, tensor.to(getattr(self, name).device))
 
 
 def _tensors() -> Iterator[str]:

@@ -172,7 +172,7 @@ def test_states_of_other_trainings_are_refused(tmp_path, data):
     path = tmp_path / "state.npz"
     options = HarpOptions(keep=0.3, **QUICK)
     HarpTraining(small_network(), *data, options).save(path)
-    with pytest.raises(InputError, match=r"with keep 0\.3 and 0\.4 was asked for"):
+    with pytest.raises(InputError, match=r"^\S+ is the state of a training with keep 0\.3 and 0\.4 was asked for"):
         HarpTraining(small_network(), *data, HarpOptions(keep=0.4, **QUICK)).load(path)
     with pytest.raises(InputError, match="with network"):
         HarpTraining(small_network(1), *data, options).load(path)
