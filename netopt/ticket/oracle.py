@@ -70,9 +70,9 @@ def best_subset(
     --------
     >>> import numpy as np
     >>> from netopt.ticket.oracle import best_subset
-    >>> best = best_subset(np.array([[3.0], [5.0], [6.0]]), np.array([10.0]))
+    >>> best = best_subset(np.array([[3.0], [5.0], [6.0]]), np.array([9.5]))
     >>> best.selected.tolist(), best.error, best.proven
-    ([True, False, True], 1.0, True)
+    ([True, False, True], 0.5, True)
     """
     _check(candidates, target, size, start)
     model = _model(candidates, target, size)
