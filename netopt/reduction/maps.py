@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 from netopt.network.composition import add_maps
 from netopt.network.convolution import Convolution
 from netopt.network.dense import Dense

@@ -102,6 +102,8 @@ class _Rewriting:
             return
         affine = self._affines(relu.input)[-1]
         first, second = _opposite_rows(self._affines(relu.input)[0])
+        if 2 * first.size < _SHARE * relu.size or not first.size:
+            return
         readers = [(name, self._columns(name, relu.name)) for name in dict.fromkeys(self._readers[relu.name])]
         exact = np.logical_and.reduce([_exact_sums(columns, first, second) for _, columns in readers])
         first, second = first[exact], second[exact]
@@ -156,16 +158,17 @@ def _opposite_rows(affine: Affine) -> tuple[IntArray, IntArray]:
     """
     generator = np.random.default_rng(0)
     key = affine.bias * generator.uniform(1.0, 2.0)
-    matrices = [m.to_csr() for m in affine.maps]
-    for matrix in matrices:
-        key = key + matrix @ generator.uniform(1.0, 2.0, matrix.shape[1])
+    for linear_map in affine.maps:
+        key = key + linear_map.apply(generator.uniform(1.0, 2.0, (1, linear_map.in_size)))[0]
     order = np.argsort(np.abs(key), kind="stable")
     before, after = order[:-1], order[1:]
     likely = (np.abs(key[before] + key[after]) <= 1e-9 * np.abs(key[before])) & (key[before] != 0.0)
     where = np.flatnonzero(likely)
+    if not where.size:
+        return where, where  # most networks: no need of sparse matrices
     before, after = before[where], after[where]
     same = affine.bias[before] == -affine.bias[after]
-    for matrix in matrices:
+    for matrix in (linear_map.to_csr() for linear_map in affine.maps):
         difference = sparse.csr_array(matrix[before] + matrix[after])
         difference.eliminate_zeros()
         same &= np.diff(difference.indptr) == 0
