@@ -1,7 +1,7 @@
 """Tickets of image classifiers: accuracy, errors, sizes and time against the width of the random network.
 
-Usage: python benchmarks/tickets/classifiers/run.py DATA.npz NET.onnx --widths 32 64 [--dimension 10] [--effort quick]
-           [-o results.csv]
+Usage: python benchmarks/tickets/classifiers/run.py DATA.npz NET.onnx --widths 32 64 [--dimension 10] [--scale 8]
+           [--effort quick]           [-o results.csv]
 
 Rows are appended; those that the file has already are not measured again.
 """
@@ -35,11 +35,13 @@ def accuracy(network: Network, images: FloatArray, labels: FloatArray) -> float:
     return 100.0 * float((network.forward(images).argmax(axis=1) == labels).mean())
 
 
-def measure(target: Network, width: int, dimension: int | None, effort: str, data: dict[str, Any]) -> dict[str, Any]:
+def measure(
+    target: Network, width: int, scale: float, dimension: int | None, effort: str, data: dict[str, Any]
+) -> dict[str, Any]:
     """Return one row."""
     box = Box(np.zeros(target.input_size), np.ones(target.input_size))
     begun = time.process_time()
-    found = ticket(target, width, dimension=dimension, domain=box, effort=named_effort(effort))
+    found = ticket(target, width, scale=scale, dimension=dimension, domain=box, effort=named_effort(effort))
     seconds = time.process_time() - begun
     folded = found.found.folded
     assert folded is not None, "inputs of images are never negative"
@@ -74,6 +76,7 @@ def main() -> None:
     parser.add_argument("network", type=Path)
     parser.add_argument("--widths", type=int, nargs="+", required=True)
     parser.add_argument("--dimension", type=int, default=0, help="largest dimension of a problem; 0 for any")
+    parser.add_argument("--scale", type=float, default=8.0)
     parser.add_argument("--effort", default="quick")
     parser.add_argument("-o", "--output", type=Path, default=HERE / "results.csv")
     arguments = parser.parse_args()
@@ -86,12 +89,13 @@ def main() -> None:
             "network": arguments.network.stem,
             "dimension": arguments.dimension,
             "effort": arguments.effort,
+            "scale": arguments.scale,
             "width": width,
         }
         done = pd.read_csv(arguments.output) if arguments.output.exists() else pd.DataFrame(columns=list(setting))
         if (done[list(setting)] == pd.Series(setting)).all(axis=1).any():
             continue
-        row = setting | measure(target, width, arguments.dimension or None, arguments.effort, data)
+        row = setting | measure(target, width, arguments.scale, arguments.dimension or None, arguments.effort, data)
         pd.DataFrame([row]).to_csv(arguments.output, mode="a", header=done.empty, index=False)
         print(f"{row['network']} width {width}: {row['ticket_accuracy']:.2f} % of {row['target_accuracy']:.2f} %")
 
