@@ -47,7 +47,7 @@ def cases() -> list[Case]:
     shapes = ((9, 256), (36, 1024), (72, 1024))
     scale = [Case("scale", *shape, scale=alpha) for shape in shapes for alpha in (1.0, 32.0, 64.0, 128.0)]
     widths = [Case("effort", 36, 1024, width=1 << bits) for bits in (6, 10, 12)]
-    widths += [Case("effort", 9, 256, width=1 << bits) for bits in (6, 10, 13, 15, 17)]
+    widths += [Case("effort", 9, 256, width=1 << bits) for bits in (6, 10, 13, 15, 17, 19)]
     return exact + size + scale + grid + widths
 
 
