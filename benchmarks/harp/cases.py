@@ -74,12 +74,10 @@ class Case:
 
 def all_cases() -> list[Case]:
     """Return the table's networks, in the order they are made: what matters most comes first."""
-    cases = []
-    for dataset in DATASETS:
-        for architecture in ARCHITECTURES:
-            cases.append(Case(dataset, architecture, "dense", 1.0))
-            for keep in (0.01, 0.001, 0.1):
-                cases += [Case(dataset, architecture, method, keep) for method in METHODS]
+    settings = [(dataset, architecture) for dataset in DATASETS for architecture in ARCHITECTURES]
+    cases = [Case(dataset, architecture, "dense", 1.0) for dataset, architecture in settings]
+    for keep in (0.01, 0.001, 0.1):
+        cases += [Case(dataset, architecture, method, keep) for dataset, architecture in settings for method in METHODS]
     return cases
 
 
