@@ -52,7 +52,11 @@ if TYPE_CHECKING:
     from netopt.problems.run import Progress
     from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate, parse_surrogate
     from netopt.problems.verification import verify
+    from netopt.problems.worst_difference import worst_difference
     from netopt.pruning.apply import apply_mask
+    from netopt.pruning.harp.options import HarpOptions
+    from netopt.pruning.harp.result import HarpResult
+    from netopt.pruning.harp.training import HarpTraining, harp
     from netopt.pruning.mask import Mask
     from netopt.pruning.prune import Pruned, prune
     from netopt.reduction.reduce import Reduction, reduce_network
@@ -65,6 +69,7 @@ if TYPE_CHECKING:
     from netopt.specification.property import Case, Conjunction, Property
     from netopt.specification.vnnlib import read_vnnlib
     from netopt.specification.vnnlib_writer import write_vnnlib
+    from netopt.ticket.ticket import Ticket, find_ticket
     from netopt.tightening.levels import tighten
 
 #: Public name -> the module that defines it.
@@ -79,6 +84,9 @@ _HOMES = MappingProxyType(
         "DifferenceBounds": "netopt.bounds.difference",
         "Formulation": "formulations.formulation",
         "FormulationError": "formulations.errors",
+        "HarpOptions": "netopt.pruning.harp.options",
+        "HarpResult": "netopt.pruning.harp.result",
+        "HarpTraining": "netopt.pruning.harp.training",
         "Indicator": "formulations.indicator",
         "InputError": "netopt.errors",
         "IntegerPoints": "netopt.specification.integer",
@@ -104,6 +112,7 @@ _HOMES = MappingProxyType(
         "Sos1": "formulations.sos1",
         "Surrogate": "netopt.problems.surrogate.options",
         "SurrogateSolution": "netopt.embedding.surrogate_solution",
+        "Ticket": "netopt.ticket.ticket",
         "Triangle": "formulations.triangle",
         "UnsupportedModelError": "netopt.errors",
         "UnsupportedOperatorError": "netopt.errors",
@@ -116,8 +125,10 @@ _HOMES = MappingProxyType(
         "compute_bounds": "netopt.bounds.compute",
         "difference_bounds": "netopt.bounds.difference",
         "encode": "netopt.encoding",
+        "find_ticket": "netopt.ticket.ticket",
         "from_weights": "netopt.network.build",
         "get_solver": "netopt.solvers.registry",
+        "harp": "netopt.pruning.harp.training",
         "load_network": "netopt.network.load",
         "maximize": "netopt.problems.maximization",
         "parse_formulation": "formulations.registry",
@@ -128,6 +139,7 @@ _HOMES = MappingProxyType(
         "solve_with_surrogate": "netopt.embedding.surrogate_solve",
         "tighten": "netopt.tightening.levels",
         "verify": "netopt.problems.verification",
+        "worst_difference": "netopt.problems.worst_difference",
         "write_onnx": "netopt.network.onnx_writer",
         "write_vnnlib": "netopt.specification.vnnlib_writer",
     }
@@ -143,6 +155,9 @@ __all__ = [
     "DifferenceBounds",
     "Formulation",
     "FormulationError",
+    "HarpOptions",
+    "HarpResult",
+    "HarpTraining",
     "Indicator",
     "InputError",
     "IntegerPoints",
@@ -168,6 +183,7 @@ __all__ = [
     "Sos1",
     "Surrogate",
     "SurrogateSolution",
+    "Ticket",
     "Triangle",
     "UnsupportedModelError",
     "UnsupportedOperatorError",
@@ -181,8 +197,10 @@ __all__ = [
     "compute_bounds",
     "difference_bounds",
     "encode",
+    "find_ticket",
     "from_weights",
     "get_solver",
+    "harp",
     "load_network",
     "maximize",
     "parse_formulation",
@@ -193,6 +211,7 @@ __all__ = [
     "solve_with_surrogate",
     "tighten",
     "verify",
+    "worst_difference",
     "write_onnx",
     "write_vnnlib",
 ]

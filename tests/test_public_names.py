@@ -8,16 +8,16 @@ import pytest
 import netopt
 
 EXPECTED = {
-    "BigM", "Box", "Case", "Conjunction", "DataBox", "DataHull", "DifferenceBounds", "Formulation",
-    "FormulationError", "Indicator", "InputError", "IntegerPoints", "InvalidOptionError", "L1Ball", "Mask",
-    "MaximizationResult", "MaximizationStatus", "MultipleChoice", "NetoptError", "Network", "Partition", "Polytope",
-    "PreactivationBounds", "Progress", "Property", "Pruned", "Reduction", "RelaxedSurrogate", "SolverFailureError",
-    "SolverParameters", "SolverUnavailableError", "Sos1", "Surrogate", "SurrogateSolution", "Triangle",
-    "UnsupportedModelError", "UnsupportedOperatorError", "VerificationResult", "VerificationStatus", "Witness",
-    "__version__", "add_argmax_constr", "add_predictor_constr", "apply_mask", "compute_bounds", "difference_bounds",
-    "encode", "from_weights", "get_solver", "load_network", "maximize", "parse_formulation", "parse_surrogate",
-    "prune", "read_vnnlib", "reduce_network", "solve_with_surrogate", "tighten", "verify", "write_onnx",
-    "write_vnnlib",
+    "BigM", "Box", "Case", "Conjunction", "DataBox", "DataHull", "DifferenceBounds", "Formulation", "FormulationError",
+    "HarpOptions", "HarpResult", "HarpTraining", "Indicator", "InputError", "IntegerPoints", "InvalidOptionError",
+    "L1Ball", "Mask", "MaximizationResult", "MaximizationStatus", "MultipleChoice", "NetoptError", "Network",
+    "Partition", "Polytope", "PreactivationBounds", "Progress", "Property", "Pruned", "Reduction", "RelaxedSurrogate",
+    "SolverFailureError", "SolverParameters", "SolverUnavailableError", "Sos1", "Surrogate", "SurrogateSolution",
+    "Ticket", "Triangle", "UnsupportedModelError", "UnsupportedOperatorError", "VerificationResult",
+    "VerificationStatus", "Witness", "__version__", "add_argmax_constr", "add_predictor_constr", "apply_mask",
+    "compute_bounds", "difference_bounds", "encode", "find_ticket", "from_weights", "get_solver", "harp",
+    "load_network", "maximize", "parse_formulation", "parse_surrogate", "prune", "read_vnnlib", "reduce_network",
+    "solve_with_surrogate", "tighten", "verify", "worst_difference", "write_onnx", "write_vnnlib",
 }  # fmt: skip
 
 

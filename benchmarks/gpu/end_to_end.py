@@ -20,7 +20,7 @@ from netopt.errors import InvalidOptionError
 from netopt.gpu.device import array_library, describe_gpu
 from netopt.network.load import load_network
 from netopt.pruning.harp.training import harp
-from netopt.ticket.ticket import ticket
+from netopt.ticket.ticket import find_ticket
 
 HERE = Path(__file__).resolve().parent
 NETWORKS = HERE.parents[1] / "instances" / "networks"
@@ -33,7 +33,7 @@ def jobs(width: int, images: int) -> dict[str, Callable[[str], object]]:
     rng = np.random.default_rng(0)
     data, labels = rng.random((images, large.input_size)), rng.integers(0, 10, images)
     return {
-        f"ticket of digits-2x20, width {width}": lambda device: ticket(small, width, device=device),
+        f"ticket of digits-2x20, width {width}": lambda device: find_ticket(small, width, device=device),
         f"HARP of mnist-2x256, {images} images, an epoch of each stage": lambda device: harp(
             large, data, labels, keep=_KEEP, epochs=1, finetune_epochs=1, device=device
         ),

@@ -86,13 +86,13 @@ def ticket(
     """
     from netopt.ticket.finder import named_effort
     from netopt.ticket.sizes import measure_sizes
-    from netopt.ticket.ticket import ticket as find
+    from netopt.ticket.ticket import find_ticket
 
     net = read_network(target, logits=logits)
     given = property_file is not None or lower is not None or upper is not None
     domain = read_domain(net, lower, upper, property_file, enclose=True) if given else None
     with _progress(quiet=quiet) as advance:
-        found = find(
+        found = find_ticket(
             net,
             width,
             scale=scale,

@@ -64,7 +64,7 @@ class Ticket:
         return certify(self.found, self.domain, self.target_bounds, level=level)
 
 
-def ticket(
+def find_ticket(
     target: Any,
     width: int,
     *,
@@ -105,9 +105,9 @@ def ticket(
     --------
     >>> import numpy as np
     >>> from netopt.network.build import from_weights
-    >>> from netopt.ticket.ticket import ticket
+    >>> from netopt.ticket.ticket import find_ticket
     >>> target = from_weights([[[0.3, -0.2], [0.1, 0.4]], [[0.5, -0.3]]], [[0.1, 0.0], [0.2]])
-    >>> found = ticket(target, width=64)
+    >>> found = find_ticket(target, width=64)
     >>> x = np.random.default_rng(0).uniform(-1.0, 1.0, size=(100, 2))
     >>> error = np.abs(found.network.forward(x) - target.forward(x)).max()
     >>> bool(error <= found.certificate().output[0] < 1e-2)

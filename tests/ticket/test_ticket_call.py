@@ -14,7 +14,7 @@ from netopt.ticket import memory
 from netopt.ticket.masks import load_ticket, save_masks
 from netopt.ticket.quality import measure_quality
 from netopt.ticket.sizes import measure_sizes
-from netopt.ticket.ticket import ticket
+from netopt.ticket.ticket import find_ticket
 
 QUICK = Effort(width=16, subsets=1, flips=10, rounds=0)
 
@@ -22,13 +22,13 @@ QUICK = Effort(width=16, subsets=1, flips=10, rounds=0)
 def test_a_ticket_follows_from_its_seed_and_its_masks(tmp_path: Path) -> None:
     for target, dimension in ((perceptron(), None), (convolutional(), 2)):
         domain = box_of(target, -1.0)
-        found = ticket(target, 24, seed=7, dimension=dimension, domain=domain, effort=QUICK)
+        found = find_ticket(target, 24, seed=7, dimension=dimension, domain=domain, effort=QUICK)
         assert (
-            ticket(target, 24, seed=7, dimension=dimension, domain=domain, effort=QUICK).network.sha256
+            find_ticket(target, 24, seed=7, dimension=dimension, domain=domain, effort=QUICK).network.sha256
             == found.network.sha256
         )
         assert (
-            ticket(target, 24, seed=8, dimension=dimension, domain=domain, effort=QUICK).network.sha256
+            find_ticket(target, 24, seed=8, dimension=dimension, domain=domain, effort=QUICK).network.sha256
             != found.network.sha256
         )
         save_masks(found, tmp_path / "masks.npz")
@@ -40,7 +40,7 @@ def test_a_ticket_follows_from_its_seed_and_its_masks(tmp_path: Path) -> None:
 
 def test_masks_of_another_target_or_damaged_ones_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "masks.npz"
-    save_masks(ticket(perceptron(), 8, effort=QUICK), path)
+    save_masks(find_ticket(perceptron(), 8, effort=QUICK), path)
     with pytest.raises(InputError, match="not for the one at hand"):
         load_ticket(perceptron(1), path)
     with np.load(path) as arrays:
@@ -55,7 +55,7 @@ def test_masks_of_another_target_or_damaged_ones_are_refused(tmp_path: Path) -> 
 
 def test_subsets_of_a_fixed_size_have_that_size() -> None:
     target = perceptron()
-    found = ticket(target, 40, size=12, domain=box_of(target, 0.0), effort=QUICK)
+    found = find_ticket(target, 40, size=12, domain=box_of(target, 0.0), effort=QUICK)
     for one in (*found.found.maps, *found.found.biases):
         assert (one.subsets.kept.sum(axis=1) == 12).all()
     x = np.random.default_rng(0).uniform(size=(500, 4))
@@ -64,7 +64,7 @@ def test_subsets_of_a_fixed_size_have_that_size() -> None:
 
 def test_quality_stands_beside_the_empty_subset_and_the_limit() -> None:
     target = perceptron()
-    qualities = measure_quality(ticket(target, 200, domain=box_of(target, -1.0), effort=QUICK).found)
+    qualities = measure_quality(find_ticket(target, 200, domain=box_of(target, -1.0), effort=QUICK).found)
     assert [one.key for one in qualities][:2] == ["layer1.affine", "output.affine"]
     assert qualities[0].problems == 8  # four inputs, two signs each
     assert qualities[1].problems == 5
@@ -77,7 +77,7 @@ def test_quality_stands_beside_the_empty_subset_and_the_limit() -> None:
 
 def test_sizes_are_those_of_the_networks() -> None:
     target = perceptron()
-    found = ticket(target, 10, domain=box_of(target, 0.0), effort=QUICK)
+    found = find_ticket(target, 10, domain=box_of(target, 0.0), effort=QUICK)
     sizes = measure_sizes(found.found, found.domain)
     # 4 -> 5 -> 3 with 20 channels of U for each input channel, and 20 for each layer's constant
     assert sizes.random.neurons == 80 + 100 + 20 + 20 + 5
@@ -90,7 +90,7 @@ def test_sizes_are_those_of_the_networks() -> None:
 
 
 def test_without_a_domain_inputs_are_between_minus_one_and_one() -> None:
-    found = ticket(perceptron(), 8, effort=QUICK)
+    found = find_ticket(perceptron(), 8, effort=QUICK)
     assert found.domain.lower.tolist() == [-1.0] * 4
     assert found.domain.upper.tolist() == [1.0] * 4
 
@@ -110,7 +110,7 @@ def test_without_a_domain_inputs_are_between_minus_one_and_one() -> None:
 )
 def test_options_that_cannot_be_used_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidOptionError, match=message):
-        ticket(perceptron(), **({"width": 8} | options))  # type: ignore[arg-type]  # on purpose
+        find_ticket(perceptron(), **({"width": 8} | options))  # type: ignore[arg-type]  # on purpose
 
 
 @pytest.mark.parametrize(
@@ -122,16 +122,16 @@ def test_options_that_cannot_be_used_are_refused(options: dict[str, object], mes
 )
 def test_domains_that_cannot_be_used_are_refused(lower: np.ndarray, upper: np.ndarray, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        ticket(perceptron(), 8, domain=Box(lower, upper))
+        find_ticket(perceptron(), 8, domain=Box(lower, upper))
 
 
 def test_weights_that_are_not_finite_and_too_little_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = from_weights([[[np.nan]], [[1.0]]], [[0.0], [0.0]])
     with pytest.raises(InputError, match="not finite"):
-        ticket(broken, 8)
+        find_ticket(broken, 8)
     with pytest.raises(InputError, match=r"GB are free; choose a smaller width"):
-        ticket(perceptron(), 10**12)
+        find_ticket(perceptron(), 10**12)
     needed = memory.ticket_memory
     monkeypatch.setattr(memory, "ticket_memory", lambda *given: needed(*given) + 10**15)
     with pytest.raises(InputError, match="GB are free"):
-        ticket(perceptron(), 8)
+        find_ticket(perceptron(), 8)

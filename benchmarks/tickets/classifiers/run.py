@@ -23,7 +23,7 @@ from netopt.specification.box import Box
 from netopt.ticket.finder import named_effort
 from netopt.ticket.quality import measure_quality
 from netopt.ticket.sizes import measure_sizes
-from netopt.ticket.ticket import ticket
+from netopt.ticket.ticket import find_ticket
 
 HERE = Path(__file__).resolve().parent
 #: Core-seconds a weight when every weight is one integer program: 0.195 s on 36 cores.
@@ -41,7 +41,7 @@ def measure(
     """Return one row."""
     box = Box(np.zeros(target.input_size), np.ones(target.input_size))
     begun = time.process_time()
-    found = ticket(target, width, scale=scale, dimension=dimension, domain=box, effort=named_effort(effort))
+    found = find_ticket(target, width, scale=scale, dimension=dimension, domain=box, effort=named_effort(effort))
     seconds = time.process_time() - begun
     folded = found.found.folded
     assert folded is not None, "inputs of images are never negative"
