@@ -54,14 +54,16 @@ def harp(
         float, Option("--learning-rate", metavar="R", help="Where learning the mask begins.")
     ] = 0.1,
     rate_learning_rate: Annotated[
-        float | None, Option("--rate-learning-rate", metavar="R", help="That of the layers' rates, if another.")
+        float | None,
+        Option("--rate-learning-rate", metavar="R", help="That of the layers' rates: a fifth (the paper: the same)."),
     ] = None,
     finetune_learning_rate: Annotated[
         float, Option("--finetune-learning-rate", metavar="R", help="Where the last stage begins.")
     ] = 0.01,
     gamma: Annotated[
-        float, Option("--gamma", metavar="G", help="By how much the weight of the hardware loss grows an epoch.")
-    ] = 0.01,
+        float | None,
+        Option("--gamma", metavar="G", help="Growth of the hardware loss's weight an epoch: 2 / epochs (paper: 0.01)."),
+    ] = None,
     start: Annotated[
         str, Option("--start", metavar="NAME", help="Rates to begin with: uniform, lamp or erk.")
     ] = "uniform",

@@ -13,6 +13,16 @@ from netopt.pruning.harp.starts import STARTS
 STRUCTURES = ("weights", "channels")
 #: Length of an attack's steps, added up, in units of its radius.
 _WAY = 2.5
+_POSITIVE = (
+    "epsilon",
+    "pretrain_learning_rate",
+    "learning_rate",
+    "rate_learning_rate",
+    "finetune_learning_rate",
+    "gamma",
+)
+#: How fast rates learn beside scores, and what the weight of the hardware loss grows to, unless asked for otherwise.
+_RATE_FACTOR, _LAST_GAMMA = 0.2, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +42,11 @@ class HarpOptions:
     batch : points a step.
     pretrain_learning_rate, learning_rate, finetune_learning_rate : where each stage begins; they fall to zero along
         half a cosine.
-    rate_learning_rate : that of the rates, where they are learned; None for `learning_rate`, as the authors have it.
-        Where steps are few, a third of it keeps the rates of small layers from running to 1 before scores have settled.
-    gamma : by how much the weight of the hardware loss grows an epoch.
+    rate_learning_rate : that of the rates, where they are learned; None for a fifth of `learning_rate`, which keeps the
+        rates of small layers from running to 1 before scores have settled. The authors have it equal to
+        `learning_rate`.
+    gamma : by how much the weight of the hardware loss grows an epoch; None for ``2 / epochs``, which meets targets in
+        few epochs. The authors have 0.01, with 20 epochs of hundreds of steps.
     start : one of `STARTS`, the pattern of rates that training begins with, or keeps.
     structure : "weights" or "channels".
     learn_scores, learn_rates : what the mask's stage learns; where neither, the largest weights at the rates of `start`
@@ -58,7 +70,7 @@ class HarpOptions:
     learning_rate: float = 0.1
     finetune_learning_rate: float = 0.01
     rate_learning_rate: float | None = None
-    gamma: float = 0.01
+    gamma: float | None = None
     start: str = "uniform"
     structure: str = "weights"
     learn_scores: bool = True
@@ -80,13 +92,10 @@ class HarpOptions:
             raise InvalidOptionError(f"keep={self.keep:g} is not in (0, 1); give the share to be kept")
         self._check_least(0, "pretrain_epochs", "epochs", "finetune_epochs", "seed")
         self._check_least(1, "attack_steps", "batch")
-        for name in ("epsilon", "pretrain_learning_rate", "learning_rate", "finetune_learning_rate", "gamma"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0.0):
-                raise InvalidOptionError(f"{name}={getattr(self, name):g} is not a positive number; give one")
-        if self.rate_learning_rate is not None and not 0.0 < self.rate_learning_rate < math.inf:
-            raise InvalidOptionError(
-                f"rate_learning_rate={self.rate_learning_rate:g} is not a positive number; give one"
-            )
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < math.inf:
+                raise InvalidOptionError(f"{name}={value:g} is not a positive number; give one")
         if self.beta is not None and not (math.isfinite(self.beta) and self.beta >= 0.0):
             raise InvalidOptionError(f"beta={self.beta:g} is negative or no number; give 0 or more")
         if not self.lower < self.upper:
@@ -105,7 +114,12 @@ class HarpOptions:
     @property
     def rate_factor(self) -> float:
         """How much faster than scores rates learn."""
-        return 1.0 if self.rate_learning_rate is None else self.rate_learning_rate / self.learning_rate
+        return _RATE_FACTOR if self.rate_learning_rate is None else self.rate_learning_rate / self.learning_rate
+
+    @property
+    def gamma_step(self) -> float:
+        """By how much the weight of the hardware loss grows an epoch."""
+        return _LAST_GAMMA / max(self.epochs, 1) if self.gamma is None else self.gamma
 
     @property
     def known_beta(self) -> float:

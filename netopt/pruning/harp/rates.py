@@ -28,7 +28,7 @@ _EDGE = 0.01
 TOLERANCE = 1e-9
 #: A hardware loss that rounds to zero: the target is met.
 MET = 5e-3
-#: Up to this hardware loss rates are cut to the target in the end; beyond, it is missed.
+#: Rates that end above the target by up to this share of it are cut to it; beyond, it is missed.
 NEAR = 0.1
 
 
@@ -67,9 +67,12 @@ class RatePlan:
 
     def hardware_loss(self, rates: FloatArray) -> tuple[float, FloatArray]:
         """Return L_hw and its gradient with respect to the rates."""
-        share, gradient = self.structure.share(rates)
-        excess = share / self.keep - 1.0
-        return (excess, gradient / self.keep) if excess > 0.0 else (0.0, np.zeros(rates.size))
+        excess = self.excess(rates)
+        return (excess, self.structure.share(rates)[1] / self.keep) if excess > 0.0 else (0.0, np.zeros(rates.size))
+
+    def excess(self, rates: FloatArray) -> float:
+        """Return by what share of the target rates keep more, negative where they keep less."""
+        return self.structure.share(rates)[0] / self.keep - 1.0
 
     def counts(self, rates: FloatArray) -> IntArray:
         """Return how many groups every layer keeps: at least one."""
@@ -77,23 +80,39 @@ class RatePlan:
         return np.clip(kept, 1, self.structure.sizes)
 
     def final_counts(self, rates: FloatArray) -> IntArray:
-        """Return how many groups every layer keeps for good; layers that round up to one group cost others theirs."""
+        """Return how many groups every layer keeps for good: as many as the target, or rates above it, have room for.
+
+        Layers that round up to one group cost others theirs. What rounding down leaves goes to layers one group at a
+        time, to the one that lacks most of its rate first, until none has room for one more.
+        """
         counts = self.counts(rates)
-        budget = max(self.structure.share(rates)[0], self.keep)
-        while self.structure.share(counts / self.structure.sizes)[0] > budget * (1.0 + TOLERANCE) and counts.max() > 1:
+        budget = max(self.structure.share(rates)[0], self.keep) * (1.0 + TOLERANCE)
+        while self._share(counts) > budget and counts.max() > 1:
             counts[counts.argmax()] -= 1
-        return counts
+        one_more = np.eye(counts.size, dtype=np.int64)
+        while True:
+            room = [
+                layer
+                for layer in np.flatnonzero(counts < self.structure.sizes).tolist()
+                if self._share(counts + one_more[layer]) <= budget
+            ]
+            if not room:
+                return counts
+            lacking = rates * self.structure.sizes - counts
+            counts[max(room, key=lacking.__getitem__)] += 1
 
     def final_rates(self, rates: FloatArray) -> FloatArray:
-        """Return rates cut to the target, all by one factor, where they miss it by little."""
-        excess, _ = self.hardware_loss(rates)
-        return self.level(rates) if 0.0 < excess < NEAR else rates
+        """Return rates brought to the target, all by one factor, unless they are far above it."""
+        return self.level(rates) if self.excess(rates) < NEAR else rates
 
     def first_rates(self, network: Network, start: str, share: float) -> FloatArray:
         """Return the rates of a start (`netopt.pruning.harp.starts`) that keep a share of the cost."""
         if self.structure.units:
             return self.level(np.ones(self.structure.sizes.size), share)
         return np.array(list(start_rates(network, share, start).values()))
+
+    def _share(self, counts: IntArray) -> float:
+        return self.structure.share(counts / self.structure.sizes)[0]
 
     def level(self, pattern: FloatArray, share: float | None = None) -> FloatArray:
         """Return the multiple of `pattern`, cut at 1, that keeps a share of the cost (None: the target)."""

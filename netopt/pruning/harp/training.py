@@ -114,7 +114,7 @@ class HarpTraining:
         pruning = stage == "prune"
         rate = self._first_rate(stage) * cosine(state.epoch, self._length(stage))
         if pruning and not state.gamma_fixed:
-            state.gamma = self.options.gamma * (state.epoch + 1)
+            state.gamma = self.options.gamma_step * (state.epoch + 1)
         loss, right = self._sweep(rate, on_step or (lambda share, loss: None))
         rates = self.plan.rates(state.rate_scores.numpy()) if pruning else np.empty(0)
         hardware_loss = self.plan.hardware_loss(rates)[0] if pruning else 0.0
@@ -198,9 +198,13 @@ class HarpTraining:
 
         state = self.state
         learned = self.plan.rates(state.rate_scores.numpy())
-        rates, excess = self.plan.final_rates(learned), self.plan.hardware_loss(learned)[0]
+        rates, excess = self.plan.final_rates(learned), self.plan.excess(learned)
         if MET <= excess < NEAR:
             state.notices.append(f"the learned rates keep {excess:.1%} more than asked for, and were cut by one factor")
+        elif excess < -NEAR:
+            state.notices.append(
+                f"the learned rates keep {-excess:.1%} less than asked for, and were raised by one factor"
+            )
         counts = self.plan.final_counts(rates)
         groups = self.steps.kept(state, counts).cpu().numpy()
         state.kept_rates = (counts / self.structure.sizes).tolist()

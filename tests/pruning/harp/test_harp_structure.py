@@ -113,7 +113,32 @@ def test_layers_that_round_up_cost_others_theirs():
     rates = np.array([0.001, 0.08, 0.001])
     assert plan.counts(rates).tolist() == [1, 5, 1]
     assert plan.final_counts(rates).tolist() == [1, 4, 1]  # 6 of 150
-    assert plan.final_counts(np.full(3, 0.2)).tolist() == plan.counts(np.full(3, 0.2)).tolist()  # missed, and said so
+    assert plan.final_counts(np.full(3, 0.2)).tolist() == [11, 14, 5]  # missed, and said so: a fifth of 150
+
+
+@pytest.mark.parametrize(("model", "kind"), structures(PLAIN, "weights", "channels"))
+@pytest.mark.parametrize("keep", [0.2, 0.35, 0.5])
+def test_what_rounding_leaves_is_dealt_out(model, kind, keep):
+    structure = find_structure(model, kind)
+    plan = RatePlan(structure, keep)
+    rates = plan.first_rates(model.network, "uniform", keep)
+    counts, floor = plan.final_counts(rates), plan.counts(rates)
+    if structure.share(floor / structure.sizes)[0] > keep:
+        pytest.skip("one channel a layer is more than the target")
+    assert (floor <= counts).all()
+    assert structure.share(counts / structure.sizes)[0] <= keep * (1.0 + 1e-8)
+    for layer in np.flatnonzero(counts < structure.sizes):  # none has room for one more
+        more = counts + (np.arange(counts.size) == layer)
+        assert structure.share(more / structure.sizes)[0] > keep
+
+
+def test_groups_left_over_go_where_most_is_lacking():
+    plan = RatePlan(find_structure(TorchNetwork(PLAIN["dense"]), "weights"), 0.1)
+    rates = np.array([5.5, 7.7, 1.8]) / np.array([54, 72, 24])
+    assert plan.counts(rates).tolist() == [5, 7, 1]
+    assert plan.final_counts(rates).tolist() == [5, 8, 2]
+    channels = RatePlan(find_structure(TorchNetwork(PLAIN["stacked"]), "channels"), 0.2)
+    assert channels.final_counts(channels.first_rates(PLAIN["stacked"], "uniform", 0.2)).tolist() == [1, 2, 4]
 
 
 def test_rates_and_rate_scores_are_inverse():
@@ -126,11 +151,14 @@ def test_rates_and_rate_scores_are_inverse():
     assert (moved < 1.0).all()
 
 
-def test_a_near_miss_is_cut_to_the_target_and_a_wide_one_is_left():
+def test_rates_near_or_below_the_target_are_brought_to_it_and_a_wide_miss_is_left():
     structure = find_structure(TorchNetwork(PLAIN["dense"]), "weights")
     plan = RatePlan(structure, 0.3)
     near = plan.final_rates(np.full(3, 0.32))
     assert structure.share(near)[0] == pytest.approx(0.3)
+    below = plan.final_rates(np.array([0.1, 0.2, 0.9]))
+    assert structure.share(below)[0] == pytest.approx(0.3)
+    assert below[1] == pytest.approx(2.0 * below[0])
     wide = np.full(3, 0.34)
     assert plan.final_rates(wide) is wide
 

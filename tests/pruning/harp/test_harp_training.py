@@ -56,6 +56,20 @@ def test_learned_rates_meet_the_target(data):
     assert pruned[0].rates != pruned[-1].rates
 
 
+def test_the_defaults_meet_the_target_in_few_epochs(data):
+    few = {"epsilon": 0.02, "attack_steps": 2, "batch": 16, "epochs": 8, "finetune_epochs": 1}
+    result = harp(small_network(), *data, keep=0.08, **few)
+    assert result.target_met
+    assert result.history[0].gamma == 0.25
+    assert result.mask.weights_kept == int(0.08 * result.mask.weights)
+
+
+def test_rates_that_fell_too_far_are_raised(data):
+    result = harp(small_network(), *data, keep=0.08, **(QUICK | {"epochs": 8, "gamma": 50.0}))
+    assert any("less than asked for, and were raised by one factor" in notice for notice in result.notices)
+    assert result.mask.weights_kept == int(0.08 * result.mask.weights)
+
+
 def test_a_missed_target_is_reported(data):
     result = harp(small_network(), *data, keep=0.05, **(QUICK | {"epochs": 1, "gamma": 1e-6}))
     assert not result.target_met
