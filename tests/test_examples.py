@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from netopt.network.load import load_network
+from netopt.pruning.harp.data_file import read_data
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -91,3 +92,14 @@ def test_no_grades_on_a_grid_of_temperature_and_feed_are_better() -> None:
 def allowed(example: ModuleType, choice: tuple[float, ...], prices: dict[float, float]) -> bool:
     few = all(choice.count(grade) <= example.PLOTS // 2 for grade in prices)
     return few and sum(prices[grade] for grade in choice) <= example.BUDGET + 1e-9
+
+
+def test_the_digits_are_read_as_training_data(tmp_path) -> None:
+    pytest.importorskip("sklearn")
+    path = tmp_path / "digits.npz"
+    load("digits_data").main(path)
+    training, testing = read_data(path, load_network(EXAMPLES.parent / "instances/networks/digits-2x50.onnx"))
+    assert training.images.shape == (1400, 64)
+    assert set(training.labels.tolist()) == set(range(10))
+    assert testing is not None
+    assert training.images.max() == 1.0
