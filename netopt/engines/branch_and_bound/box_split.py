@@ -23,19 +23,25 @@ from netopt.engines.branch_and_bound.regions import Regions
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 
 #: Seconds of input splitting before anything is handed on.
-_ALONE = 1.0
+_ALONE = 0.25
 #: Seconds of a turn, twice as many after one in which nothing was bounded.
 _TURN = 0.25
 #: Most unstable neurons of a box that is handed on, and boxes at a time.
-_UNSTABLE, _AT_ONCE = 30, 300
+_UNSTABLE, _AT_ONCE = 30, 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MixedParts:
-    """Boxes, and after them regions."""
+    """Boxes, and after them regions.
+
+    Attributes
+    ----------
+    lead : seconds that boxes have had beyond those of regions; whoever goes on with the parts goes on from there.
+    """
 
     boxes: BoxParts
     regions: RegionParts
+    lead: float
 
     @property
     def count(self) -> int:
@@ -51,11 +57,13 @@ class MixedParts:
         """Return some of the parts; boxes stay in front of regions."""
         places = np.arange(self.count)[which]
         box = places < self.boxes.count
-        return type(self)(self.boxes.take(places[box]), self.regions.take(places[~box] - self.boxes.count))
+        regions = self.regions.take(places[~box] - self.boxes.count)
+        return type(self)(self.boxes.take(places[box]), regions, self.lead)
 
     def then(self, other: Self) -> Self:
         """Return these parts and others."""
-        return type(self)(self.boxes.then(other.boxes), self.regions.then(other.regions))
+        lead = max(self.lead, other.lead)
+        return type(self)(self.boxes.then(other.boxes), self.regions.then(other.regions), lead)
 
 
 class BoxSplit(Search[MixedParts]):
@@ -65,25 +73,20 @@ class BoxSplit(Search[MixedParts]):
         self._boxes = InputSplit(problem, watch)
         whole = self._boxes.open
         self._regions = Regions(problem, watch, RegionParts.of_boxes(whole.take(slice(0, 0))))
-        self._spent = {id(search): 0.0 for search in self._both}
-        super().__init__(problem, watch, MixedParts(whole, self._regions.open))
+        super().__init__(problem, watch, MixedParts(whole, self._regions.open, 0.0))
         self._turn = _TURN
         self._exact = has_exact_rows(problem.domain)
         if problem.trail.silent:
             self._hand_on()
 
     @property
-    def _both(self) -> tuple[Search[Any], Search[Any]]:
-        return self._boxes, self._regions
-
-    @property
     def open(self) -> MixedParts:
         """The parts that are not closed."""
-        return MixedParts(self._boxes.open, self._regions.open)
+        return MixedParts(self._boxes.open, self._regions.open, self._lead)
 
     @open.setter
     def open(self, parts: MixedParts) -> None:
-        self._boxes.open, self._regions.open = parts.boxes, parts.regions
+        self._boxes.open, self._regions.open, self._lead = parts.boxes, parts.regions, parts.lead
 
     @property
     def finished(self) -> bool:
@@ -107,20 +110,20 @@ class BoxSplit(Search[MixedParts]):
             search.trail = self.trail
             search.advance(min(end, begun + self._turn), None if last is None else last - self.bounded)
             self._turn = 2.0 * self._turn if search.bounded == before else _TURN
-            self._spent[id(search)] += time.monotonic() - begun
+            seconds = time.monotonic() - begun
+            self._lead += seconds if search is self._boxes else -seconds
             self.bounded += search.bounded - before
             self.closed_upper = np.maximum(self.closed_upper, search.closed_upper)
             search.closed_upper = np.full(self.closed_upper.size, -np.inf)
 
     def _next(self) -> Search[Any]:
         """Return whose turn it is, regions with boxes handed on to them."""
-        boxes, regions = self._both
-        if boxes.finished:
-            return regions
-        behind = self._spent[id(regions)] < self._spent[id(boxes)] - _ALONE
+        if self._boxes.finished:
+            return self._regions
+        behind = self._lead > _ALONE
         if behind and self._regions.open.count < _AT_ONCE:
             self._hand_on()
-        return regions if behind and not regions.finished else boxes
+        return self._regions if behind and not self._regions.finished else self._boxes
 
     def _hand_on(self) -> None:
         """Move the boxes with the fewest unstable neurons to the regions, where those can be described."""

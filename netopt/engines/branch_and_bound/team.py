@@ -1,6 +1,6 @@
 """Processes beside this one, for whatever a search can deal: parts of a domain, neurons of a layer, an attack.
 
-A call is a function of a module, a *package* that many calls share (a network, say; a process keeps the last one of
+A call is a function of a module, a *package* that many calls share (a network, say; a process keeps the last ones of
 every function), and an item of its own. No answer is ever needed: a process that dies or does not answer in time is
 left alone, and the caller goes on with what it has.
 """
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a late answer is waited for; a step of a large network may take that long.
 _PATIENCE = 30.0
+#: Packages of a function that a process keeps: searches take turns, and each has one.
+_PACKAGES = 3
 #: Seconds between two looks at whether the caller has to stop.
 _LOOK = 0.02
 
@@ -120,11 +122,11 @@ _KEPT = threading.local()
 
 
 def _call(function: Callable[[Any, Any], R], package: Package[Any], item: Any) -> R:
-    """Call a function in another process, which keeps the unpickled package for the function's next call."""
-    kept: dict[str, tuple[bytes, Any]] = _KEPT.__dict__.setdefault("packages", {})
-    name = f"{function.__module__}.{function.__qualname__}"
-    digest, value = kept.get(name, (b"", None))
-    if digest != package.digest:
-        value = pickle.loads(package.content)
-        kept[name] = package.digest, value
+    """Call a function in another process, which keeps the unpickled package for the function's next calls."""
+    kept: dict[str, dict[bytes, Any]] = _KEPT.__dict__.setdefault("packages", {})
+    values = kept.setdefault(f"{function.__module__}.{function.__qualname__}", {})
+    value = values.pop(package.digest) if package.digest in values else pickle.loads(package.content)
+    values[package.digest] = value  # behind those used before
+    if len(values) > _PACKAGES:
+        del values[next(iter(values))]
     return function(value, item)

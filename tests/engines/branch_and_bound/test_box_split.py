@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -12,15 +12,16 @@ from activation_patterns import largest_slack, random_perceptron
 from bound_cases import random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from teams import ready_team
 
 from netopt.arrays import FloatArray
 from netopt.attack.gradient_ascent import ascend_linear
 from netopt.bounds.compute import compute_bounds
 from netopt.engines.branch_and_bound import box_split
 from netopt.engines.branch_and_bound.box_split import BoxSplit, MixedParts
+from netopt.engines.branch_and_bound.rounds import Rounds
 from netopt.engines.branch_and_bound.schedule import box_split as make
 from netopt.engines.branch_and_bound.search import Problem
-from netopt.engines.branch_and_bound.team import Team
 from netopt.engines.objective import SlackObjective
 from netopt.network.build import from_weights
 from netopt.network.network import Network
@@ -113,16 +114,30 @@ def test_parts_can_be_taken_apart_and_put_together(monkeypatch: pytest.MonkeyPat
 
 
 def test_several_processes_come_to_the_same_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    search, most = handed_over(monkeypatch, margin=0.02)
-    team = Team(lambda: ThreadPoolExecutor(1), 1)
-    end = time.monotonic() + 30.0
+    search, most = handed_over(monkeypatch, margin=-0.1)
+    assert search.open.boxes.count
+    assert search.open.regions.count
+    monkeypatch.setattr(search.watch, "bounds", most + 0.02)
+    team = ready_team(lambda: ThreadPoolExecutor(1), 1)
+    rounds, end = Rounds(team, make), time.monotonic() + 30.0
     while not search.finished and time.monotonic() < end:
-        if team.ready():
-            team.round(search, make, time.monotonic() + 0.2, None)
+        rounds.advance(search, time.monotonic() + 0.2, None)
     team.close()
     assert search.finished
     assert (most <= search.upper).all()
     assert (search.upper <= most + 0.02).all()
+
+
+def test_whoever_goes_on_with_parts_goes_on_with_their_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, most = handed_over(monkeypatch, margin=-0.1)
+    monkeypatch.setattr(box_split, "_ALONE", 3600.0)
+    for lead, handed_on in [(0.0, False), (3700.0, True)]:
+        second = BoxSplit(first.problem, Aims(most - 0.1))
+        second.open = replace(first.open, lead=lead).take(slice(0, first.open.boxes.count))
+        assert second.open.lead == lead
+        second.advance(None, most=1)
+        assert (second._regions.bounded > 0) is handed_on
+    assert first.open.then(replace(first.open, lead=9.0)).lead == 9.0
 
 
 @given(seed=st.integers(0, 10**6))

@@ -13,7 +13,7 @@ from teams import Dying, Silent, ready_team
 
 from netopt.engines.branch_and_bound import team as team_module
 from netopt.engines.branch_and_bound.rounds import Rounds
-from netopt.engines.branch_and_bound.team import Team
+from netopt.engines.branch_and_bound.team import Package, Team
 from netopt.engines.local_processes import LocalProcesses
 
 AIM = 0.25 + 1e-5
@@ -92,3 +92,17 @@ def test_the_parts_furthest_from_closed_are_dealt_first() -> None:
     dealt = np.concatenate([share.upper[:, 0] for share in shares])
     assert rest.count + dealt.size == search.open.count
     assert dealt.min() >= rest.upper.max()
+
+
+def test_a_process_keeps_what_searches_that_take_turns_need() -> None:
+    team = ready_team(lambda: ThreadPoolExecutor(1), 1)
+    packages = [Package.of([k]) for k in range(5)]
+    for k, steps in [(0, 1), (1, 1), (0, 2), (1, 2), (2, 1), (0, 3), (3, 1), (4, 1), (0, 4), (1, 1)]:  # 1 is forgotten
+        assert team.begin(lengthen, packages[k], "x").result() == steps, k
+    team.close()
+
+
+def lengthen(kept: list[object], item: object) -> int:
+    """Keep an item in a package; return how many there are."""
+    kept.append(item)
+    return len(kept) - 1
