@@ -109,7 +109,10 @@ def cupy_like(free_memory: int = 1 << 33) -> ModuleType:
     module.asnumpy = lambda values: values.get()
     module.cuda = SimpleNamespace(
         runtime=SimpleNamespace(
-            getDeviceCount=lambda: 1, CUDARuntimeError=RuntimeError, memGetInfo=lambda: (free_memory, 2 * free_memory)
+            getDevice=lambda: 0,
+            getDeviceCount=lambda: 1,
+            CUDARuntimeError=RuntimeError,
+            memGetInfo=lambda: (free_memory, 2 * free_memory),
         )
     )
     return module  # type: ignore[no-any-return]

@@ -52,11 +52,8 @@ def pieces_of(library: Any, offsets: IntArray) -> Pieces:
     """
     if np.diff(offsets).max() > _LARGEST_LAYER:
         raise InputError(f"a layer has {np.diff(offsets).max()} weights; {_LARGEST_LAYER} can be ranked at most")
-    return _pieces(library, np.asarray(offsets, dtype=np.int64).tobytes(), _device(library))
-
-
-def _device(library: Any) -> int:
-    return 0 if library is np else int(library.cuda.runtime.getDevice())
+    layout = np.asarray(offsets, dtype=np.int64).tobytes()
+    return _pieces(library, layout, int(library.cuda.runtime.getDevice()))
 
 
 @lru_cache(maxsize=8)

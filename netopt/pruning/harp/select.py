@@ -5,8 +5,8 @@ k_l largest magnitudes,
 
 .. math:: M_i = 1 \iff \#\{j \in l : |S_j| > |S_i|\} + \#\{j \in l : |S_j| = |S_i|,\ j < i\} < k_l .
 
-The count is exact, and of equal magnitudes the first stay. NumPy arrays are partitioned layer by layer here. Arrays on
-a GPU go to a segmented radix select (`netopt.pruning.harp.select_cuda`), which finds the same masks.
+The count is exact, and of equal magnitudes the first stay. NumPy arrays are partitioned layer by layer here. CuPy's go
+to a segmented radix select (`netopt.pruning.harp.select_cuda`), which finds the same masks.
 """
 
 from __future__ import annotations
@@ -15,13 +15,61 @@ from typing import Any
 
 import numpy as np
 
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import BoolArray, FloatArray, IntArray, array_namespace
 from netopt.errors import InputError
 from netopt.pruning.select import keep_best
 
 
+class Selector:
+    """Selects from layers of one layout, step after step; on a GPU in memory that it keeps.
+
+    Parameters
+    ----------
+    offsets : (layers + 1,) where each layer begins, from 0 to the number N of scores; on the host.
+    """
+
+    def __init__(self, offsets: IntArray) -> None:
+        self.offsets = offsets
+        self._on_gpu: Any = None
+
+    def keep_largest(self, scores: Any, keep: IntArray) -> Any:
+        """Return which scores are among the largest of their layer by magnitude, (N,) bool.
+
+        Parameters
+        ----------
+        scores : (N,) float32 or float64, or a CuPy array (N,) float32; signs are ignored. All that one selector is
+            given are of one library.
+        keep : (layers,) how many each keeps, from 0 to its size; on the host.
+
+        Raises
+        ------
+        InputError
+            Sizes do not fit, or a score on the CPU is NaN; for those on a GPU, `check` says so.
+        """
+        check_layers(scores, self.offsets, keep)
+        library = array_namespace(scores)
+        if library is np:
+            return _keep_largest(scores, self.offsets, keep)
+        if self._on_gpu is None:
+            from netopt.pruning.harp.select_cuda import GpuSelector
+
+            self._on_gpu = GpuSelector(library, self.offsets)
+        return self._on_gpu.keep_largest(scores, keep)
+
+    def check(self) -> None:
+        """Check that no score was NaN since the last check. It waits for the GPU: best called where one has to.
+
+        Raises
+        ------
+        InputError
+            One was.
+        """
+        if self._on_gpu is not None and (count := self._on_gpu.count_nan()):
+            raise nan_error(count)
+
+
 def keep_largest(scores: Any, offsets: IntArray, keep: IntArray) -> Any:
-    """Return which scores are among the largest of their layer by magnitude, (N,) bool.
+    """Return which scores are among the largest of their layer by magnitude, (N,) bool: `Selector`, used once.
 
     Parameters
     ----------
@@ -41,12 +89,10 @@ def keep_largest(scores: Any, offsets: IntArray, keep: IntArray) -> Any:
     >>> keep_largest(np.array([1.0, -3.0, 2.0, 0.0, 0.0]), np.array([0, 3, 5]), np.array([2, 1])).tolist()
     [False, True, True, True, False]
     """
-    check_layers(scores, offsets, keep)
-    if isinstance(scores, np.ndarray):
-        return _keep_largest(scores, offsets, keep)
-    from netopt.pruning.harp.select_cuda import keep_largest as keep_on_gpu
-
-    return keep_on_gpu(scores, offsets, keep)
+    selector = Selector(offsets)
+    mask = selector.keep_largest(scores, keep)
+    selector.check()
+    return mask
 
 
 def check_layers(scores: Any, offsets: IntArray, keep: IntArray | None = None) -> None:

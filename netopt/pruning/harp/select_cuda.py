@@ -10,77 +10,88 @@ import numpy as np
 
 from netopt.arrays import IntArray
 from netopt.errors import InputError
-from netopt.gpu.device import import_cupy
 from netopt.gpu.kernels import Kernels
 from netopt.pruning.harp.pieces import THREADS, pieces_of
-from netopt.pruning.harp.select import nan_error
 
 KERNELS = Kernels(Path(__file__).with_suffix(".cu"))
 _HIGH_BINS, _LOW_BINS = 2048, 1024
 #: Blocks that walk a layer's candidates, at most.
 _BLOCKS = 64
+#: Counters of a layer that are cleared at once, and where results go: the three digits' histograms; the blocks that are
+#: through; the candidates; the digits chosen; how many of the last bin are wanted, and how many are in it.
+_COUNTERS = (_HIGH_BINS, _LOW_BINS, _LOW_BINS, 3, 1, 3, 1, 1)
 
 
-def keep_largest(scores: Any, offsets: IntArray, keep: IntArray) -> Any:
-    """Return which scores are among the largest of their layer, as `netopt.pruning.harp.select.keep_largest` does.
+class GpuSelector:
+    """Selects from layers of one layout; holds the memory that takes, 8 bytes a weight besides the mask.
 
-    Takes 8 bytes of memory a weight while it runs, besides the mask.
+    Parameters
+    ----------
+    library : cupy.
+    offsets : (layers + 1,) where each layer begins; on the host.
+
+    Raises
+    ------
+    InputError
+        A layer has more weights than counters can count.
     """
-    library = import_cupy()
-    bits = as_bits(library, scores, "scores")
-    layers, size = keep.size, np.int64(scores.size)
-    cut = pieces_of(library, offsets)
-    place = (bits, size, cut.layer, cut.begin, cut.end, cut.counts)
-    nan, high, middle, low, arrived, candidates, bins, left, inside = _counters(library, layers)
-    listed, where, mask = (library.empty(scores.size, kind) for kind in ("u4", "u4", "u1"))
-    wanted = library.asarray(keep.astype(np.uint32))
 
-    KERNELS.launch("count_high", cut.count, THREADS, (*place, wanted, high, arrived[0], bins[0], left, inside, nan))
-    found = (mask, listed, where, candidates)
-    KERNELS.launch(
-        "split", cut.count, THREADS,
-        (*place, cut.offsets, bins[0], *found, middle, arrived[1], bins[1], left, inside),
-    )  # fmt: skip
-    grid = (min(_BLOCKS, cut.most), layers)
-    KERNELS.launch(
-        "count_low", grid, THREADS,
-        (cut.offsets, listed, candidates, bins[1], low, arrived[2], bins[2], left, inside),
-    )  # fmt: skip
-    KERNELS.launch(
-        "mark", grid, THREADS,
-        (cut.offsets, listed, where, candidates, bins[1], bins[2], left, inside, mask),
-    )  # fmt: skip
-    KERNELS.launch(
-        "mark_ties", layers, THREADS,
-        (bits, size, cut.offsets, bins[0], bins[1], bins[2], left, inside, mask),
-    )  # fmt: skip
-    if nans := int(nan[0]):
-        raise nan_error(nans)
-    return mask.view(bool)
+    def __init__(self, library: Any, offsets: IntArray) -> None:
+        layers = offsets.size - 1
+        self._library, self._cut, self._size = library, pieces_of(library, offsets), int(offsets[-1])
+        self._bits, self._place = (library.empty(self._size, "u4") for _ in range(2))
+        self._nan = library.zeros(1, "u8")
+        self._counters = library.zeros(sum(_COUNTERS) * layers, "u4")
+        ends = (layers * np.cumsum((0, *_COUNTERS))).tolist()
+        self._parts = [self._counters[begin:end] for begin, end in pairwise(ends)]
+        self._keep: IntArray | None = None
+        self._wanted: Any = None
 
+    def keep_largest(self, scores: Any, keep: IntArray) -> Any:
+        """Return the mask, as `netopt.pruning.harp.select.Selector` does; NaN is only counted."""
+        bits = as_bits(self._library, scores, "scores")
+        self._move(keep)
+        self._counters.fill(0)
+        high, middle, low, arrived, candidates, bins, left, inside = self._parts
+        arrived, bins = arrived.reshape(3, -1), bins.reshape(3, -1)
+        mask, cut, size = self._library.empty(self._size, "u1"), self._cut, np.int64(self._size)
+        place = (bits, size, cut.layer, cut.begin, cut.end, cut.counts)
+        grid = (min(_BLOCKS, cut.most), keep.size)
 
-def _counters(library: Any, layers: int) -> tuple[Any, ...]:
-    """Return counters at zero, cut from one array that is cleared at once, and where results go.
+        KERNELS.launch(
+            "count_high", cut.count, THREADS,
+            (*place, self._wanted, high, arrived[0], bins[0], left, inside, self._nan),
+        )  # fmt: skip
+        KERNELS.launch(
+            "split", cut.count, THREADS,
+            (*place, cut.offsets, bins[0], mask, self._bits, self._place, candidates, middle, arrived[1], bins[1],
+             left, inside),
+        )  # fmt: skip
+        KERNELS.launch(
+            "count_low", grid, THREADS,
+            (cut.offsets, self._bits, candidates, bins[1], low, arrived[2], bins[2], left, inside),
+        )  # fmt: skip
+        KERNELS.launch(
+            "mark", grid, THREADS,
+            (cut.offsets, self._bits, self._place, candidates, bins[1], bins[2], left, inside, mask),
+        )  # fmt: skip
+        KERNELS.launch(
+            "mark_ties", keep.size, THREADS,
+            (bits, size, cut.offsets, bins[0], bins[1], bins[2], left, inside, mask),
+        )  # fmt: skip
+        return mask.view(bool)
 
-    They are: NaN; the three digits' histograms; the blocks that are through; the candidates; the digits chosen; how
-    many of the last bin are wanted, and how many are in it.
-    """
-    rows = (
-        2,
-        _HIGH_BINS * layers,
-        _LOW_BINS * layers,
-        _LOW_BINS * layers,
-        3 * layers,
-        layers,
-        3 * layers,
-        layers,
-        layers,
-    )
-    ends = np.cumsum((0, *rows)).tolist()
-    counters = library.zeros(ends[-1], "u4")
-    nan, *parts = (counters[begin:end] for begin, end in pairwise(ends))
-    high, middle, low, arrived, candidates, bins, left, inside = parts
-    return nan.view("u8"), high, middle, low, arrived.reshape(3, -1), candidates, bins.reshape(3, -1), left, inside
+    def count_nan(self) -> int:
+        """Return how many scores were NaN since the last call; waits for the GPU."""
+        count = int(self._nan[0])
+        if count:
+            self._nan.fill(0)
+        return count
+
+    def _move(self, keep: IntArray) -> None:
+        """Copy the counts to the GPU where they have changed."""
+        if self._keep is None or not np.array_equal(self._keep, keep):
+            self._keep, self._wanted = keep.copy(), self._library.asarray(keep.astype(np.uint32))
 
 
 def as_bits(library: Any, values: Any, what: str) -> Any:

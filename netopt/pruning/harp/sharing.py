@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from netopt.arrays import array_namespace
 from netopt.bounds.torch_maps import Tensor
 
 
@@ -25,7 +26,7 @@ def shared_array(tensor: Tensor) -> Any:
 def shared_tensor(array: Any) -> Tensor:
     """Return an array's values as a tensor in the same memory."""
     torch = _torch()
-    if isinstance(array, np.ndarray):
+    if array_namespace(array) is np:
         return torch.from_numpy(array)
     is_mask = array.dtype == bool
     tensor = torch.from_dlpack(array.view("uint8") if is_mask else array)

@@ -13,7 +13,7 @@ from netopt.pruning.harp.descent import step
 from netopt.pruning.harp.losses import LOSSES
 from netopt.pruning.harp.options import HarpOptions
 from netopt.pruning.harp.rates import RatePlan
-from netopt.pruning.harp.select import keep_largest
+from netopt.pruning.harp.select import Selector
 from netopt.pruning.harp.sharing import shared_array, shared_tensor
 from netopt.pruning.harp.state import State
 from netopt.pruning.harp.straight_through import apply_mask, straight_through
@@ -30,12 +30,14 @@ class Steps:
     ----------
     model, plan, options : the network, its rates, and what is asked for.
     group : (parameters,) the group of each parameter, on the device.
+    selector : of the groups.
     """
 
     model: TorchNetwork
     plan: RatePlan
     options: HarpOptions
     group: Tensor
+    selector: Selector
 
     def on_parameters(self, state: State, x: Tensor, labels: Tensor, rate: float) -> tuple[float, Tensor]:
         """Move the parameters that the state's mask keeps; return the loss and the class scores where attacked."""
@@ -50,6 +52,7 @@ class Steps:
         rate_scores = state.rate_scores.numpy()
         rates = self.plan.rates(rate_scores)
         loss, scores, gradient = self.descend(state, self.mask(state, rates), x, labels)
+        self.selector.check()  # the loss was waited for
         score_gradient, rate_gradient = self.through(state, gradient)
         if self.options.learn_rates:
             total = self.plan.chain(rate_scores, rate_gradient + state.gamma * self.plan.hardware_loss(rates)[1])
@@ -59,8 +62,8 @@ class Steps:
         return loss, scores
 
     def kept(self, state: State, counts: IntArray) -> Tensor:
-        """Return the groups with the largest scores, so many a layer, (groups,)."""
-        return shared_tensor(keep_largest(shared_array(state.scores), self.plan.structure.offsets, counts))
+        """Return the groups with the largest scores, so many a layer, (groups,); `selector.check` is left to do."""
+        return shared_tensor(self.selector.keep_largest(shared_array(state.scores), counts))
 
     def mask(self, state: State, rates: FloatArray) -> Tensor:
         """Return the parameters of those groups, (parameters,)."""

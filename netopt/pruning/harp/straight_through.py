@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from netopt.arrays import IntArray
+from netopt.arrays import IntArray, array_namespace
 from netopt.errors import InputError
 from netopt.pruning.harp.select import check_layers
 
@@ -31,7 +31,7 @@ def apply_mask(weights: Any, mask: Any) -> Any:
     mask : (N,) bool, of the same library.
     """
     _check_equal(weights=weights, mask=mask)
-    if isinstance(weights, np.ndarray):
+    if array_namespace(weights, mask) is np:
         return np.where(mask, weights, weights.dtype.type(0))
     from netopt.pruning.harp.straight_through_cuda import apply_mask as apply_on_gpu
 
@@ -62,7 +62,7 @@ def straight_through(gradient: Any, weights: Any, scores: Any, offsets: IntArray
     """
     _check_equal(gradient=gradient, weights=weights, scores=scores)
     check_layers(weights, offsets)
-    if isinstance(weights, np.ndarray):
+    if array_namespace(gradient, weights, scores) is np:
         products = gradient * weights
         return products * np.sign(scores), np.add.reduceat(products, offsets[:-1], dtype=np.float64)
     from netopt.pruning.harp.straight_through_cuda import straight_through as pass_on_gpu

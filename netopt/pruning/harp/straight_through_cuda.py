@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netopt.arrays import IntArray
-from netopt.gpu.device import import_cupy
+from netopt.arrays import IntArray, array_namespace
 from netopt.gpu.kernels import Kernels
 from netopt.pruning.harp.pieces import THREADS, TILE, pieces_of
 from netopt.pruning.harp.select_cuda import as_bits
@@ -18,7 +17,7 @@ KERNELS = Kernels(Path(__file__).with_suffix(".cu"))
 
 def apply_mask(weights: Any, mask: Any) -> Any:
     """Return the weights under a mask, as `netopt.pruning.harp.straight_through.apply_mask` does."""
-    library = import_cupy()
+    library = array_namespace(weights)
     result = library.empty(weights.size, "u4")
     bits, kept = as_bits(library, weights, "weights"), library.ascontiguousarray(mask).view("u1")
     KERNELS.launch("apply_mask", -(-weights.size // TILE), THREADS, (bits, kept, result, np.int64(weights.size)))
@@ -27,7 +26,7 @@ def apply_mask(weights: Any, mask: Any) -> Any:
 
 def straight_through(gradient: Any, weights: Any, scores: Any, offsets: IntArray) -> tuple[Any, Any]:
     """Return both gradients, as `netopt.pruning.harp.straight_through.straight_through` does."""
-    library = import_cupy()
+    library = array_namespace(weights)
     cut = pieces_of(library, offsets)
     layers = offsets.size - 1
     score_gradient, sums = library.empty(weights.size, "f4"), library.empty(cut.count, "f8")

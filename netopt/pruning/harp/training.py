@@ -32,6 +32,7 @@ from netopt.pruning.harp.descent import cosine
 from netopt.pruning.harp.options import HarpOptions
 from netopt.pruning.harp.rates import MET, NEAR, START, TOLERANCE, RatePlan, check_keep
 from netopt.pruning.harp.result import HarpResult
+from netopt.pruning.harp.select import Selector
 from netopt.pruning.harp.state import STAGES, Epoch, State
 from netopt.pruning.harp.steps import Steps
 from netopt.pruning.harp.structure import find_structure
@@ -83,7 +84,8 @@ class HarpTraining:
         self.structure = find_structure(self.model, options.structure)
         check_keep(self.structure, options.keep)
         self.plan = RatePlan(self.structure, options.keep)
-        self.steps = Steps(self.model, self.plan, options, torch.from_numpy(self.structure.group).to(options.device))
+        group = torch.from_numpy(self.structure.group).to(options.device)
+        self.steps = Steps(self.model, self.plan, options, group, Selector(self.structure.offsets))
         self._about = {**asdict(options), "network": network.sha256, "data": data.digest}
         self._images = torch.from_numpy(data.images).to(options.device)
         self._labels = torch.from_numpy(data.labels).to(options.device)
@@ -207,6 +209,7 @@ class HarpTraining:
             )
         counts = self.plan.final_counts(rates)
         groups = self.steps.kept(state, counts).cpu().numpy()
+        self.steps.selector.check()
         state.kept_rates = (counts / self.structure.sizes).tolist()
         kept, notices = ensure_path(self._dense(), self.structure.weight_mask(self.model, groups))
         flat = np.concatenate([kept[part.key].ravel() for part in self.model.parts])

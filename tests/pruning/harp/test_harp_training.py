@@ -10,6 +10,7 @@ from netopt.errors import InputError, InvalidOptionError
 from netopt.network.network import Network
 from netopt.pruning.apply import apply_mask
 from netopt.pruning.harp.options import HarpOptions
+from netopt.pruning.harp.select import Selector
 from netopt.pruning.harp.torch_network import TorchNetwork
 from netopt.pruning.harp.training import HarpTraining, harp
 from netopt.pruning.weights import prunable_maps
@@ -153,11 +154,9 @@ def test_channels_go_as_wholes():
 
 
 def test_masks_are_made_once_a_step_whatever_the_attack(data, monkeypatch):
-    from netopt.pruning.harp import steps
-
     calls = []
-    make = steps.keep_largest
-    monkeypatch.setattr(steps, "keep_largest", lambda *arguments: calls.append(1) or make(*arguments))
+    make = Selector.keep_largest
+    monkeypatch.setattr(Selector, "keep_largest", lambda *arguments: calls.append(1) or make(*arguments))
     harp(small_network(), *data, keep=0.3, **(QUICK | {"attack_steps": 9}))
     assert len(calls) == 3 * 3 + 1  # epochs times batches, and the mask that stays
 

@@ -12,9 +12,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from netopt.errors import InputError
-from netopt.pruning.harp import select_cuda, straight_through_cuda
 from netopt.pruning.harp.pieces import TILE
-from netopt.pruning.harp.select import keep_largest
+from netopt.pruning.harp.select import Selector, keep_largest
 from netopt.pruning.harp.sharing import shared_array, shared_tensor
 from netopt.pruning.harp.straight_through import apply_mask, straight_through
 
@@ -63,13 +62,6 @@ def layers_of(size: int) -> tuple[Ints, Floats]:
     return np.cumsum([0, *sizes]), scores
 
 
-@pytest.fixture
-def numpy_for_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NumPy arrays where the callers of CUDA kernels make CuPy's."""
-    monkeypatch.setattr(select_cuda, "import_cupy", lambda: np)
-    monkeypatch.setattr(straight_through_cuda, "import_cupy", lambda: np)
-
-
 @given(
     scores=arrays(np.float32, st.integers(1, 60), elements=st.floats(width=32, allow_nan=False)),
     cuts=st.sets(st.integers(1, 59), max_size=5),
@@ -82,65 +74,73 @@ def test_the_largest_of_every_layer_stay(scores: Floats, cuts: set[int], data: s
 
 
 @pytest.mark.parametrize("size", [1, 30, TILE - 2])
-@pytest.mark.usefixtures("cuda_on_cpu", "numpy_for_cupy")
-def test_the_kernel_finds_the_same_mask(size: int) -> None:
+def test_the_kernel_finds_the_same_mask(size: int, cupy_on_cpu: Any) -> None:
     offsets, scores = layers_of(size)
     generator = np.random.default_rng(size)
-    whole = np.diff(offsets)
+    whole, selector = np.diff(offsets), Selector(offsets)
+    masks, expected = [], []
     for repeat in range(4):
         choices = np.array([whole, 0 * whole, np.minimum(whole, 1), generator.integers(0, whole + 1)])
         keep = choices[(np.arange(whole.size) + repeat) % 4, np.arange(whole.size)]  # each layer gets each in turn
-        mask = select_cuda.keep_largest(scores, offsets, keep)
+        masks.append(selector.keep_largest(cupy_on_cpu.asarray(scores), keep))
+        expected.append(keep_largest(scores, offsets, keep))
+    selector.check()
+    for mask, right in zip(masks, expected, strict=True):  # none is overwritten by the next
         assert mask.dtype == bool
-        assert np.array_equal(mask, keep_largest(scores, offsets, keep))
+        assert np.array_equal(mask.get(), right)
 
 
-@pytest.mark.usefixtures("cuda_on_cpu", "numpy_for_cupy")
-def test_the_kernel_on_a_large_array() -> None:
+def test_the_kernel_on_a_large_array(cupy_on_cpu: Any) -> None:
     generator = np.random.default_rng(0)
     offsets = np.array([0, 70_001, 100_000])
     scores = scores_of("normal", 100_000, generator)
     for keep in ([700, 20_000], [70_000, 30]):
-        found = select_cuda.keep_largest(scores, offsets, np.array(keep))
-        assert np.array_equal(found, keep_largest(scores, offsets, np.array(keep)))
+        found = keep_largest(cupy_on_cpu.asarray(scores), offsets, np.array(keep))
+        assert np.array_equal(found.get(), keep_largest(scores, offsets, np.array(keep)))
 
 
-@pytest.mark.usefixtures("cuda_on_cpu", "numpy_for_cupy")
-def test_nan_is_refused_by_the_kernel() -> None:
-    scores = np.zeros(5000, dtype=np.float32)
-    scores[[3, 4999]] = np.array([np.nan, -np.nan])
+def test_nan_is_counted_until_it_is_asked_for(cupy_on_cpu: Any) -> None:
+    scores = np.arange(5000, dtype=np.float32)
+    odd = scores.copy()
+    odd[[3, 4999]] = np.array([np.nan, -np.nan])
+    offsets, keep = np.array([0, 5000]), np.array([7])
+    selector = Selector(offsets)
+    for values in (scores, odd, scores):
+        mask = selector.keep_largest(cupy_on_cpu.asarray(values), keep)
+    assert np.array_equal(mask.get(), keep_largest(scores, offsets, keep))
     with pytest.raises(InputError, match="2 of the scores are NaN"):
-        select_cuda.keep_largest(scores, np.array([0, 5000]), np.array([7]))
+        selector.check()
+    selector.check()
+    with pytest.raises(InputError, match="2 of the scores are NaN"):
+        keep_largest(cupy_on_cpu.asarray(odd), offsets, keep)
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 4097, 20_000])
-@pytest.mark.usefixtures("cuda_on_cpu", "numpy_for_cupy")
-def test_the_kernel_masks_the_same_weights(size: int) -> None:
+def test_the_kernel_masks_the_same_weights(size: int, cupy_on_cpu: Any) -> None:
     generator = np.random.default_rng(size)
     weights = scores_of("all bits", size, generator)
     weights[0] = np.nan
     mask = generator.random(size) < 0.5
-    found = straight_through_cuda.apply_mask(weights, mask)
+    found = apply_mask(cupy_on_cpu.asarray(weights), cupy_on_cpu.asarray(mask)).get()
     assert np.array_equal(found.view(np.uint32), apply_mask(weights, mask).view(np.uint32))
 
 
 @pytest.mark.parametrize("size", [1, 30, TILE - 2])
-@pytest.mark.usefixtures("cuda_on_cpu", "numpy_for_cupy")
-def test_the_kernel_finds_the_same_gradients(size: int) -> None:
+def test_the_kernel_finds_the_same_gradients(size: int, cupy_on_cpu: Any) -> None:
     offsets, scores = layers_of(size)
     gradient, weights = np.random.default_rng(1).normal(size=(2, offsets[-1])).astype(np.float32)
-    found, rates = straight_through_cuda.straight_through(gradient, weights, scores, offsets)
+    found, rates = straight_through(*map(cupy_on_cpu.asarray, (gradient, weights, scores)), offsets)
     expected, expected_rates = straight_through(gradient, weights, scores, offsets)
-    assert np.array_equal(found, expected)
-    np.testing.assert_allclose(rates, expected_rates, rtol=1e-12, atol=1e-12)
+    assert np.array_equal(found.get(), expected)
+    np.testing.assert_allclose(rates.get(), expected_rates, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.usefixtures("cuda_on_cpu", "numpy_for_cupy")
-def test_arrays_that_begin_anywhere_in_memory() -> None:
+def test_arrays_that_begin_anywhere_in_memory(cupy_on_cpu: Any) -> None:
     """What a view of a larger tensor gives: the first element is not where four are loaded at once."""
     generator = np.random.default_rng(2)
-    values, offsets, keep = scores_of("normal", 5001, generator)[1:], np.array([0, 1234, 5000]), np.array([100, 1])
-    assert np.array_equal(select_cuda.keep_largest(values, offsets, keep), keep_largest(values, offsets, keep))
+    values, offsets, keep = scores_of("normal", 5001, generator), np.array([0, 1234, 5000]), np.array([100, 1])
+    found = keep_largest(cupy_on_cpu.asarray(values)[1:], offsets, keep)
+    assert np.array_equal(found.get(), keep_largest(values[1:], offsets, keep))
 
 
 @pytest.mark.gpu
@@ -191,10 +191,9 @@ def test_wrong_layers_counts_and_scores_are_refused() -> None:
         straight_through(scores, scores, scores, np.array([0, 9]))
 
 
-@pytest.mark.usefixtures("numpy_for_cupy")
-def test_only_float32_goes_to_a_gpu() -> None:
+def test_only_float32_goes_to_a_gpu(cupy_on_cpu: Any) -> None:
     with pytest.raises(InputError, match="have to be float32, not float64"):
-        select_cuda.keep_largest(np.ones(3), np.array([0, 3]), np.array([1]))
+        keep_largest(cupy_on_cpu.ones(3), np.array([0, 3]), np.array([1]))
 
 
 def test_tensors_and_arrays_share_their_memory() -> None:
@@ -206,3 +205,12 @@ def test_tensors_and_arrays_share_their_memory() -> None:
     mask = np.zeros(3, dtype=bool)
     shared_tensor(mask)[2] = True
     assert mask.tolist() == [False, False, True]
+
+
+def test_arrays_of_a_gpu_go_to_torch_by_dlpack(cupy_on_cpu: Any) -> None:
+    torch = pytest.importorskip("torch")
+    mask, values = cupy_on_cpu.asarray([True, False]), cupy_on_cpu.asarray([1.0, 2.0])
+    assert shared_tensor(mask).dtype == torch.bool
+    shared_tensor(mask)[1] = True
+    shared_tensor(values)[0] = 3.0
+    assert (mask.get().tolist(), values.get().tolist()) == ([True, True], [3.0, 2.0])
