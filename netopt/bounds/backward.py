@@ -72,6 +72,11 @@ class Backward:
         self._gamma = gamma(2 * state.terms)
 
     @property
+    def rounding(self) -> float:
+        """Share of a sum's magnitude that its rounding may amount to."""
+        return self._gamma
+
+    @property
     def block(self) -> int:
         """Number of rows to carry at a time."""
         return block_rows(max(self.state.network.input_size, *(node.size for node in self.state.network.nodes)))

@@ -12,21 +12,27 @@ from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.bounds.backward import Backward, Rows
 from netopt.bounds.inputs import Inputs, as_inputs
 from netopt.bounds.interval import collect
+from netopt.bounds.layer_shares import LayerShares
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.propagation import Propagation, propagate
 from netopt.bounds.relaxation import Relaxation, relax
+from netopt.bounds.window_plan import WindowPlan
+from netopt.bounds.windows import Windows
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
 from netopt.specification.domain import Domain
 
 
-def crown_bounds(network: Network, domain: Domain, *, deadline: float | None = None) -> PreactivationBounds:
+def crown_bounds(
+    network: Network, domain: Domain, *, deadline: float | None = None, start: PreactivationBounds | None = None
+) -> PreactivationBounds:
     """Return CROWN bounds of every ReLU and of the output, nowhere looser than interval bounds.
 
     Parameters
     ----------
-    deadline : value of `time.monotonic` after which the remaining layers keep their interval bounds; the level of the
-        result is then ``"interval"``.
+    deadline : value of `time.monotonic` to be ready by: layers share the time left, and neurons that it does not
+        suffice for keep their interval bounds; the level of the result is then ``"interval"``.
+    start : `interval_bounds`, or tighter ones, of this network over this domain, where they are known already.
 
     Raises
     ------
@@ -38,7 +44,7 @@ def crown_bounds(network: Network, domain: Domain, *, deadline: float | None = N
     Zhang et al., *Efficient neural network robustness certification with general activation functions*, NeurIPS 2018.
     """
     inputs = as_inputs(network, domain)
-    interval = collect(propagate(network, inputs, {}), "interval")
+    interval = collect(propagate(network, inputs, {}), "interval") if start is None else start
     backward, complete = crown_sweep(network, inputs, deadline=deadline)
     # Intervals from tighter sources are tighter but for their rounding, hence the intersection.
     return interval.intersect(collect(backward.state, "crown" if complete else "interval"))
@@ -73,6 +79,7 @@ def crown_sweep(
     for relu in network.relus:
         readers.setdefault(relu.input, []).append(relu.name)
     complete = True
+    shares = None if deadline is None else LayerShares(network, deadline)
     for node in network.nodes:
         if isinstance(node, Relu):
             relaxations[node.name] = relax(state.lower[node.input], state.upper[node.input])
@@ -89,37 +96,52 @@ def crown_sweep(
         wanted = np.ones((inputs.count, node.size), dtype=bool)
         if not output:
             wanted = (state.lower[node.name] < 0.0) & (state.upper[node.name] > 0.0)
-        complete = tighten_affine(backward, node, wanted, deadline=deadline) and complete
+        end = None if shares is None else shares.end(node, int(wanted.sum()) / inputs.count)
+        complete = tighten_affine(backward, node, wanted, deadline=end) and complete
     return backward, complete
 
 
 def tighten_affine(backward: Backward, node: Affine, wanted: BoolArray, *, deadline: float | None = None) -> bool:
-    """Tighten the wanted neurons (B, size) of an Affine by their CROWN bounds; False when the deadline came first."""
+    """Tighten the wanted neurons (B, size) of an Affine by their CROWN bounds; False when the deadline came first.
+
+    With a deadline, the neurons that are the furthest from stable come first: their lines are the loosest.
+    """
     state = backward.state
     members, neurons = np.nonzero(wanted)
     lower, upper = state.lower[node.name].copy(), state.upper[node.name].copy()
     state.lower[node.name], state.upper[node.name] = lower, upper
-    half = max(backward.block // 2, 1)
-    for first in range(0, neurons.size, half):
+    if deadline is not None:
+        order = np.argsort(-_distance(lower[members, neurons], upper[members, neurons]), kind="stable")
+        members, neurons = members[order], neurons[order]
+    plan = WindowPlan.of(state.network, node) if state.inputs.count == 1 else None
+    windows = None if plan is None else Windows(backward, plan)
+    size = max(backward.block // 2, 1) if windows is None else windows.block
+    for first in range(0, neurons.size, size):
         if deadline is not None and time.monotonic() > deadline:
             return False
-        block, who = neurons[first : first + half], members[first : first + half]
-        low, high = _bound_block(backward, node, block, who if state.inputs.count > 1 else None)
-        lower[who, block] = np.maximum(lower[who, block], low)
-        upper[who, block] = np.minimum(upper[who, block], high)
+        block, who = neurons[first : first + size], members[first : first + size]
+        if windows is None:
+            rows = _both_sides(backward, node, block, who if state.inputs.count > 1 else None)
+        else:
+            rows = windows.start(block)
+        bound = backward.run(rows).bound
+        lower[who, block] = np.maximum(lower[who, block], -bound[: block.size])
+        upper[who, block] = np.minimum(upper[who, block], bound[block.size :])
     return True
 
 
-def _bound_block(
-    backward: Backward, node: Affine, neurons: IntArray, owner: IntArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Return CROWN bounds of some neurons of an Affine; both signs travel together."""
+def _distance(lower: FloatArray, upper: FloatArray) -> FloatArray:
+    """Return how far ReLUs are from stable: the smaller of what is below and what is above zero."""
+    distance: FloatArray = np.minimum(-lower, upper)
+    return distance
+
+
+def _both_sides(backward: Backward, node: Affine, neurons: IntArray, owner: IntArray | None) -> Rows:
+    """Return the rows of the negatives of some neurons of an Affine, then of the neurons: they travel together."""
     down, up = backward.start(node, neurons, owner, -1.0), backward.start(node, neurons, owner, 1.0)
-    both = Rows(
+    return Rows(
         {name: np.concatenate([down.coefficients[name], up.coefficients[name]]) for name in up.coefficients},
         np.concatenate([down.constant, up.constant]),
         np.concatenate([down.error, up.error]),
         None if owner is None else np.concatenate([owner, owner]),
     )
-    bound = backward.run(both).bound
-    return -bound[: neurons.size], bound[neurons.size :]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from netopt.bounds.compute import compute_bounds
+from netopt.bounds.crown import crown_bounds
+from netopt.bounds.interval import interval_bounds
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.network.network import Network
 from netopt.problems.goal import Goal
@@ -14,8 +16,8 @@ from netopt.problems.settings import Settings
 
 #: Cases whose bounds are kept; more are made again when asked for.
 KEPT = 64
-#: Share of the time left that tightening one case by a solver may take.
-TIGHTENING_SHARE = 0.3
+#: Share of the time left that CROWN's bounds of all cases, and tightening one case by a solver, may take.
+CROWN_SHARE, TIGHTENING_SHARE = 0.5, 0.3
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +27,7 @@ class BoundsOfCases:
     network: Network
     settings: Settings
     run: Run
+    _cheap: OrderedDict[int, PreactivationBounds] = field(default_factory=OrderedDict)
     _quick: OrderedDict[int, PreactivationBounds] = field(default_factory=OrderedDict)
     _tight: OrderedDict[int, PreactivationBounds] = field(default_factory=OrderedDict)
 
@@ -33,11 +36,26 @@ class BoundsOfCases:
         """Whether the settings ask for bounds that take longer than CROWN's."""
         return self.settings.bounds in ("alpha-crown", "lp", "milp")
 
-    def quick(self, goal: Goal) -> PreactivationBounds:
-        """Return the bounds that need no solver: interval if that was asked for, else CROWN."""
+    def cheap(self, goal: Goal) -> PreactivationBounds:
+        """Return interval bounds, which take no longer than a few forward passes."""
+        if goal.case not in self._cheap:
+            self._cheap[goal.case] = interval_bounds(self.network, goal.domain)
+            self._forget(self._cheap)
+        return self._cheap[goal.case]
+
+    def quick(self, goal: Goal, cases: int = 1) -> PreactivationBounds:
+        """Return the bounds that need no solver: interval if that was asked for, else CROWN.
+
+        Parameters
+        ----------
+        cases : how many have to share the time that CROWN may take, this one included.
+        """
+        if self.settings.bounds == "interval":
+            return self.cheap(goal)
         if goal.case not in self._quick:
-            level = "interval" if self.settings.bounds == "interval" else "crown"
-            self._quick[goal.case] = compute_bounds(self.network, goal.domain, level, deadline=self.run.deadline)
+            left = self.run.remaining
+            deadline = None if left is None else time.monotonic() + CROWN_SHARE * left / cases
+            self._quick[goal.case] = crown_bounds(self.network, goal.domain, deadline=deadline, start=self.cheap(goal))
             self._forget(self._quick)
         return self._quick[goal.case]
 

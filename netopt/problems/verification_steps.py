@@ -130,10 +130,18 @@ class VerificationSteps:
         with self.run.stage("bounds") as record:
             for goals in cases:
                 self.run.check()
-                bound_goals(network, goals, bounds.quick(goals[0]))
+                bound_goals(network, goals, bounds.cheap(goals[0]))
             record |= {"open_disjuncts": self._open_count()}
             if len(cases) == 1:
-                record |= {"unstable_relus": bounds.quick(cases[0][0]).unstable_count}
+                record |= {"unstable_relus": bounds.cheap(cases[0][0]).unstable_count}
+            self._report("bounds")
+            pending = self._open_cases() if self.settings.bounds != "interval" else []
+            for k, goals in enumerate(pending):
+                self.run.check()
+                bound_goals(network, goals, bounds.quick(goals[0], len(pending) - k))
+            record |= {"open_disjuncts": self._open_count()}
+            if len(pending) == 1:
+                record |= {"unstable_relus": bounds.quick(pending[0][0]).unstable_count}
         self._report("bounds")
 
     def _search_pruned(self, surrogate: Surrogate, hunt: Hunt, bounds: BoundsOfCases) -> None:

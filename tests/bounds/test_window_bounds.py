@@ -1,0 +1,175 @@
+"""Rows carried as windows of images are the rows carried whole; time that does not suffice makes bounds looser only."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from netopt.bounds.backward import Backward
+from netopt.bounds.crown import crown_bounds
+from netopt.bounds.inputs import as_inputs
+from netopt.bounds.interval import interval_bounds
+from netopt.bounds.layer_shares import LayerShares
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.propagation import propagate
+from netopt.bounds.relaxation import relax
+from netopt.bounds.window_plan import Span, WindowPlan
+from netopt.bounds.windows import Windows
+from netopt.network.convolution import Convolution
+from netopt.network.dense import Dense
+from netopt.network.identity import Identity
+from netopt.network.network import INPUT, Network, TensorSpec
+from netopt.network.nodes import Affine, Node, Relu
+from netopt.specification.box import Box
+from tests.bound_cases import convolutional_network
+
+
+def _kernel(generator: np.random.Generator, outer: int, inner: int, taps: tuple[int, int]) -> np.ndarray:
+    return generator.normal(size=(outer, inner, *taps)) / np.sqrt(inner * taps[0] * taps[1])
+
+
+def residual_images(seed: int) -> Network:
+    """Padding that differs by side, strides, dilation, identities, a 1 x 1 shortcut, and an input read twice."""
+    generator = np.random.default_rng(seed)
+
+    def convolution(outer: int, shape: tuple[int, int, int], taps: tuple[int, int], **layout: object) -> Convolution:
+        return Convolution(_kernel(generator, outer, shape[0], taps), shape, **layout)  # type: ignore[arg-type]
+
+    def bias(size: int) -> np.ndarray:
+        return generator.normal(size=size) * 0.2
+
+    image, half = (3, 12, 14), (4, 6, 7)
+    same = {"pads": (1, 1, 1, 1)}
+    nodes: tuple[Node, ...] = (
+        Affine("a1", (INPUT,), (convolution(3, (2, 12, 14), (3, 3), **same),), bias(504)),
+        Relu("r1", "a1", 504),
+        Affine("a2", ("r1", "r1"), (convolution(3, image, (1, 3), pads=(0, 2, 0, 0)), Identity(504)), bias(504)),
+        Relu("r2", "a2", 504),
+        Affine(
+            "a3",
+            ("r2", INPUT),
+            (
+                convolution(4, image, (3, 3), strides=(2, 2), **same),
+                convolution(4, (2, 12, 14), (1, 1), strides=(2, 2)),
+            ),
+            bias(168),
+        ),
+        Relu("r3", "a3", 168),
+        Affine("a4", ("r3", "r3"), (convolution(4, half, (2, 3), pads=(1, 1, 0, 1)), Identity(168)), bias(168)),
+        Relu("r4", "a4", 168),
+    )
+    apart = convolution(2, half, (3, 3), dilations=(2, 2), pads=(2, 1, 2, 1))
+    size = apart.out_size
+    closing = (
+        Affine("a5", ("r4",), (apart,), bias(size)),
+        Relu("r5", "a5", size),
+        Affine("y", ("r5",), (Dense(generator.normal(size=(3, size)) / np.sqrt(size)),), np.zeros(3)),
+    )
+    return Network((*nodes, *closing), "y", (TensorSpec("X", (1, 2, 12, 14)),), (TensorSpec("Y", (1, 3)),))
+
+
+def _box(network: Network, radius: float = 0.05) -> Box:
+    centre = np.random.default_rng(9).random(network.input_size)
+    return Box(centre - radius, centre + radius)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_windows_are_whole_rows_without_the_zeros(seed: int) -> None:
+    network = residual_images(seed)
+    state = propagate(network, as_inputs(network, _box(network)), {})
+    backward = Backward(state, {r.name: relax(state.lower[r.input], state.upper[r.input]) for r in network.relus})
+    carried = set()
+    for relu in network.relus[1:]:
+        node = network[relu.input]
+        assert isinstance(node, Affine)
+        plan = WindowPlan.of(network, node)
+        assert plan is not None
+        neurons = np.arange(node.size)
+        windows = backward.run(Windows(backward, plan).start(neurons))
+        for sign, part in ((-1.0, slice(None, node.size)), (1.0, slice(node.size, None))):
+            whole = backward.run(backward.start(node, neurons, None, sign))
+            np.testing.assert_allclose(windows.bound[part], whole.bound, rtol=1e-12, atol=1e-13)
+            np.testing.assert_allclose(windows.coefficients[part], whole.coefficients, rtol=1e-12, atol=1e-13)
+        carried |= {step.name for step in plan.steps}
+    assert {"r1", "a2", "r2", "a3", "r3", "a4", "r4", "a5"} <= carried
+
+
+def test_windows_are_for_images_only() -> None:
+    network = convolutional_network()
+    grouped, dense = network["conv2"], network["dense"]
+    assert isinstance(grouped, Affine)
+    assert isinstance(dense, Affine)
+    assert WindowPlan.of(network, grouped) is None
+    assert WindowPlan.of(network, dense) is None
+
+
+def test_rows_become_whole_before_an_affine_that_reads_an_affine() -> None:
+    """What sticks out of the image in between would count in the image before it."""
+    generator = np.random.default_rng(3)
+    first, second, third = (
+        Convolution(_kernel(generator, 1, 1, (3, 3)), (1, 9, 9), pads=(1, 1, 1, 1)) for _ in range(3)
+    )
+    nodes = (
+        Affine("a1", (INPUT,), (first,), np.ones(81)),
+        Affine("a2", ("a1",), (second,), generator.normal(size=81)),
+        Relu("r2", "a2", 81),
+        Affine("a3", ("r2",), (third,), generator.normal(size=81)),
+        Relu("r3", "a3", 81),
+        Affine("y", ("r3",), (Dense(generator.normal(size=(2, 81))),), np.zeros(2)),
+    )
+    network = Network(nodes, "y", (TensorSpec("X", (1, 1, 9, 9)),), (TensorSpec("Y", (1, 2)),))
+    plan = WindowPlan.of(network, nodes[3])
+    assert plan is not None
+    assert [step.name for step in plan.steps] == ["a3", "r2"]
+    bounds = crown_bounds(network, _box(network))
+    _assert_contains(network, bounds, _box(network))
+    assert bounds.level == "crown"
+
+
+def test_spans_of_strided_layers() -> None:
+    """Two strided convolutions of three taps, padded by one: seven pixels from 4 y - 3 on."""
+    assert Span(1, 0, 1).before(3, 2, 1, 1).before(3, 2, 1, 1) == Span(4, -3, 7)
+    assert Span(2, -1, 3).union(Span(2, 0, 1)) == Span(2, -1, 3)
+
+
+def _assert_contains(network: Network, bounds: PreactivationBounds, domain: Box) -> None:
+    points = domain.sample(np.random.default_rng(0), 3000)
+    points = np.concatenate([points, np.where(points > domain.center, domain.upper, domain.lower)])
+    values, output = network.preactivations(points), network.forward(points)
+    for relu in network.relus:
+        assert (values[relu.name] >= bounds.lower[relu.name]).all()
+        assert (values[relu.name] <= bounds.upper[relu.name]).all()
+    assert (output >= bounds.output_lower).all()
+    assert (output <= bounds.output_upper).all()
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.002, 0.02, 0.1, 30.0])
+def test_bounds_by_any_deadline_hold(seconds: float) -> None:
+    network = residual_images(0)
+    domain = _box(network)
+    interval = interval_bounds(network, domain)
+    bounds = crown_bounds(network, domain, deadline=time.monotonic() + seconds, start=interval)
+    _assert_contains(network, bounds, domain)
+    for relu in network.relus:
+        assert (bounds.lower[relu.name] >= interval.lower[relu.name]).all()
+        assert (bounds.upper[relu.name] <= interval.upper[relu.name]).all()
+    if seconds < 0.0:
+        assert bounds.level == "interval"
+        assert bounds.unstable_count == interval.unstable_count
+    if seconds == 30.0:
+        full = crown_bounds(network, domain)
+        assert bounds.level == full.level == "crown"
+        assert bounds.unstable_count < interval.unstable_count
+        for relu in network.relus:
+            np.testing.assert_allclose(bounds.upper[relu.name], full.upper[relu.name], rtol=1e-9, atol=1e-12)
+
+
+def test_layers_share_the_time() -> None:
+    network = residual_images(0)
+    now = time.monotonic()
+    shares = LayerShares(network, now + 1000.0)
+    ends = [shares.end(node, 0.5 * node.size) - now for node in network.affines]
+    assert all(500.0 - 1e-9 <= end <= 1001.0 for end in ends)
+    assert ends[-1] == pytest.approx(1000.0, abs=1.0)
