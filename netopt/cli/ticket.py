@@ -15,6 +15,7 @@ from netopt.cli import options
 from netopt.cli.command import Argument, Option, command
 from netopt.cli.inputs import read_domain, read_network
 from netopt.cli.report import print_json, print_table
+from netopt.errors import InvalidOptionError
 
 if TYPE_CHECKING:
     from netopt.problems.worst_difference import WorstDifference
@@ -30,8 +31,14 @@ def ticket(
         int, Option("--width", min=1, metavar="N", help="The random network has 2 N channels for each input channel.")
     ],
     scale: Annotated[
-        float, Option("--scale", metavar="A", help="Look for A times every learned map; the output is divided by all.")
-    ] = 8.0,
+        str,
+        Option(
+            "--scale",
+            metavar="A|auto",
+            help="Look for A times every learned map, and divide at the output; auto: as large as vectors reach, map by"
+            " map.",
+        ),
+    ] = "auto",
     size: Annotated[
         int | None,
         Option("--size", min=1, metavar="K", help="Filters each channel keeps for each sign; chosen if left out."),
@@ -95,7 +102,7 @@ def ticket(
         found = find_ticket(
             net,
             width,
-            scale=scale,
+            scale=_scale(scale),
             seed=seed,
             size=size,
             dimension=dimension,
@@ -120,6 +127,15 @@ def ticket(
         print_json(content)
     else:
         _print(content)
+
+
+def _scale(text: str) -> float | None:
+    if text == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InvalidOptionError(f"scale={text!r} is neither a number nor auto; give one, such as 8") from error
 
 
 @contextmanager
@@ -179,7 +195,7 @@ def _content(found: Ticket, sizes: Sizes) -> dict[str, Any]:
         "network_sha256": found.target.sha256,
         "ticket_sha256": found.network.sha256,
         "width": found.width,
-        "scale": found.scale,
+        "scale": "auto" if found.scale is None else found.scale,
         "seed": found.seed,
         "size": found.size,
         "dimension": found.dimension,
@@ -199,6 +215,7 @@ def _print(content: dict[str, Any]) -> None:
     rows = [
         [
             one["key"],
+            f"{one['scale']:g}",
             one["problems"],
             one["entries"],
             f"{one['candidates']:.0f}",
@@ -210,7 +227,7 @@ def _print(content: dict[str, Any]) -> None:
         ]
         for one in content["subsets"]
     ]
-    print_table(["subset sums", "problems", "D", "n", "kept", "error", "deviation", "empty", "limit"], rows)
+    print_table(["subset sums", "scale", "problems", "D", "n", "kept", "error", "deviation", "empty", "limit"], rows)
     click.echo("")
     sizes = content["sizes"]
     names = ["weights", "neurons", "unstable"]

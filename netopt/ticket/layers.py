@@ -1,22 +1,22 @@
 r"""The subset-sum problems of a target network: what each learned map asks of its random pair of layers.
 
-Tickets are found for ``s_v h_v``, a multiple of every node's value: with the scale alpha a learned map W from source a
-to node v has the targets ``(s_v / s_a) W``, at least alpha times the map, and ReLUs pass scales on because they are
-positively homogeneous. Maps that only move, scale or average values have nothing to be found: they are kept as they
-are, times ``s_v / s_a``. The output is divided by its scale, once.
+Tickets are found for ``s_v h_v``, a multiple of every node's value (`netopt.ticket.scales`): a learned map W from
+source a to node v has the targets ``(s_v / s_a) W``, and ReLUs pass scales on because they are positively homogeneous.
+Maps that only move, scale or average values have nothing to be found: they are kept as they are, times ``s_v / s_a``.
+The output is divided by its scale, once.
 
 Where a largest dimension is given, a filter serves a group of a map's outputs and not all of them: V is masked in
 blocks as well, and instead of one problem of dimension D a channel has G problems of dimension D / G. Searches come
 far closer to the best subset in low dimensions, so this is what makes wide layers possible; the theorem has one group.
 
-A bias is learned too. A constant channel, which carries ``s_a`` where the values carry their scale, lifts it through
-random 1x1 filters: targets ``(s_v / s_a) b``, one problem a group, whatever padding the kernels have.
+A bias is learned too. A constant channel of value c lifts it through random 1x1 filters: targets ``(s_v / c) b``, one
+problem a group, whatever padding the kernels have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class LearnedMap:
     node, index : the Affine and the map's place in it.
     shape : the map with all its weights in one group, Dense or Convolution.
     groups : G, into how many groups its outputs are shared out; block ``t G + g`` is about channel t and group g.
-    factor : what the weights are multiplied with, alpha or more.
+    factor : what the weights are multiplied with.
     positive, negative : (blocks,) whether a block's channel takes values of that sign; each asks for a subset.
     """
 
@@ -54,6 +54,16 @@ class LearnedMap:
     factor: float
     positive: BoolArray
     negative: BoolArray
+
+    @property
+    def source(self) -> str:
+        """Name of the node it reads."""
+        return self.node.inputs[self.index]
+
+    @property
+    def used(self) -> BoolArray:
+        """Which blocks have a channel that takes values at all, (blocks,)."""
+        return self.positive | self.negative
 
     @property
     def channels(self) -> int:
@@ -135,6 +145,24 @@ def spread_rows(filters: FloatArray, group: IntArray, outputs: int) -> sparse.cs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Scales:
+    """What the ticket's values are over the target's.
+
+    Attributes
+    ----------
+    nodes : name of a node (or `INPUT`) -> its scale.
+    constants : name of a node with a learned bias -> what its constant channel carries.
+    """
+
+    nodes: Mapping[str, float]
+    constants: Mapping[str, float]
+
+
+#: The target, its learned maps and biases with factor 1 -> the scales.
+Scaling = Callable[[Network, Sequence[LearnedMap], Sequence[LearnedBias]], Scales]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layers:
     """All that is to be found, and the scale of every node.
 
@@ -149,12 +177,12 @@ class Layers:
     biases: tuple[LearnedBias, ...]
 
 
-def learned_layers(network: Network, domain: Domain, scale: float, dimension: int | None = None) -> Layers:
+def learned_layers(network: Network, domain: Domain, scaling: Scaling, dimension: int | None = None) -> Layers:
     """Return what of a network is to be found, for inputs in a domain.
 
     Parameters
     ----------
-    scale : alpha.
+    scaling : how many times as large it is looked for (`netopt.ticket.scales`).
     dimension : largest dimension of a problem; outputs are shared out, evenly, among groups until it is met or every
         group has one output. None for one group.
 
@@ -163,44 +191,26 @@ def learned_layers(network: Network, domain: Domain, scale: float, dimension: in
     InputError
         A bias differs between the pixels of a channel, or a network this deep takes the scale out of range.
     """
-    prunable = prunable_maps(network)
-    learned = {(part.node.name, part.index): part.key for part in prunable}
-    scales = _scales(network, learned, scale)
     signs = _signs(network, domain)
-    maps, biases = [], []
-    for part in prunable:
+    maps, convolved = [], {}
+    for part in prunable_maps(network):
         shape = _in_one_group(part.linear_map)
-        factor = scales[part.node.name] / scales[part.source]
         count = shape.in_shape[0] if isinstance(shape, Convolution) else shape.in_size
         groups = _groups(shape.weight.shape[0], int(np.prod(shape.weight.shape[2:], dtype=np.int64)), dimension)
         positive, negative = (
             np.repeat(np.logical_or.reduce(side.reshape(count, -1), axis=1), groups) for side in signs[part.source]
         )
-        maps.append(LearnedMap(part.key, part.node, part.index, shape, groups, factor, positive, negative))
-    for node in dict.fromkeys(part.node for part in prunable):
-        if node.bias.any():
-            biases.append(_bias(node, scales, learned, dimension))
-    return Layers(scales, tuple(maps), tuple(biases))
-
-
-def _scales(network: Network, learned: Mapping[tuple[str, int], str], scale: float) -> dict[str, float]:
-    """Return the scale of every node: the largest that one of the maps into it makes."""
-    scales = {INPUT: 1.0}
-    for node in network.nodes:
-        if isinstance(node, Affine):
-            made = [
-                scales[source] * (scale if (node.name, k) in learned else 1.0) for k, source in enumerate(node.inputs)
-            ]
-            scales[node.name] = max(made)
-        else:
-            scales[node.name] = scales[node.input]
-    largest = max(scales.values())
-    if not largest <= 2.0**96:
-        raise InputError(
-            f"{scale:g} to the power of the network's learned layers is {largest:.3g}, beyond what float32 can divide"
-            " by at the end; choose a smaller scale"
-        )
-    return scales
+        maps.append(LearnedMap(part.key, part.node, part.index, shape, groups, 1.0, positive, negative))
+        if isinstance(shape, Convolution):
+            convolved[part.node.name] = shape.out_shape[0]
+    nodes = {one.node.name: one.node for one in maps if one.node.bias.any()}
+    biases = [_bias(node, convolved.get(name, node.size), dimension) for name, node in nodes.items()]
+    scales = scaling(network, maps, biases)
+    return Layers(
+        scales.nodes,
+        tuple(replace(one, factor=scales.nodes[one.node.name] / scales.nodes[one.source]) for one in maps),
+        tuple(_scaled(one, scales.nodes[one.node.name], scales.constants[one.node.name]) for one in biases),
+    )
 
 
 def _signs(network: Network, domain: Domain) -> dict[str, tuple[BoolArray, BoolArray]]:
@@ -243,18 +253,16 @@ def _groups(outputs: int, taps: int, dimension: int | None) -> int:
     return outputs // int(divisors[divisors <= most].max())
 
 
-def _bias(
-    node: Affine, scales: Mapping[str, float], learned: Mapping[tuple[str, int], str], dimension: int | None
-) -> LearnedBias:
-    maps = [m for k, m in enumerate(node.maps) if (node.name, k) in learned]
-    channels = next((m.out_shape[0] for m in maps if isinstance(m, Convolution)), node.size)
+def _bias(node: Affine, channels: int, dimension: int | None) -> LearnedBias:
     by_channel = node.bias.reshape(channels, -1)
     if (by_channel != by_channel[:, :1]).any():
         raise InputError(
             f"the bias of {node.name!r} differs between the pixels of a channel, which a constant channel cannot carry;"
             " where a shift of the inputs was folded into a padded convolution, shift the data instead"
         )
-    read = [source for k, source in enumerate(node.inputs) if (node.name, k) in learned]
-    carried = max(scales[source] for source in read)
-    targets = scales[node.name] / carried * by_channel[:, 0].reshape(_groups(channels, 1, dimension), -1)
-    return LearnedBias(f"{node.name}.bias", node, carried, targets, by_channel.shape[1])
+    targets = by_channel[:, 0].reshape(_groups(channels, 1, dimension), -1)
+    return LearnedBias(f"{node.name}.bias", node, 1.0, targets, by_channel.shape[1])
+
+
+def _scaled(learned: LearnedBias, scale: float, constant: float) -> LearnedBias:
+    return replace(learned, carried=constant, targets=scale / constant * learned.targets)

@@ -14,7 +14,8 @@ from netopt.errors import InputError
 from netopt.network.network import Network
 from netopt.specification.box import Box
 from netopt.ticket.build import build_ticket
-from netopt.ticket.layers import learned_layers
+from netopt.ticket.layers import Scales, learned_layers
+from netopt.ticket.scales import given_scales
 from netopt.ticket.search import Choose, Chunk
 from netopt.ticket.ticket import Ticket
 
@@ -25,8 +26,9 @@ _REMEDY = "make it with 'netopt ticket'"
 def save_masks(ticket: Ticket, path: Path) -> None:
     """Write which filters of the random network a ticket keeps, as ``.npz``.
 
-    ``kept/{key}`` is (blocks, 2n) for a learned map or bias; beside them are the seed, the width, the scale, the
-    dimension, the box of the domain and the target's digest.
+    ``kept/{key}`` is (blocks, 2n) for a learned map or bias; beside them are the seed, the width, the scale (0 where it
+    was chosen map by map), the scale of every node and constant, the dimension, the box of the domain and the target's
+    digest.
 
     Raises
     ------
@@ -35,7 +37,9 @@ def save_masks(ticket: Ticket, path: Path) -> None:
     """
     arrays: dict[str, Any] = {f"kept/{one.learned.key}": one.subsets.kept for one in ticket.found.maps}
     arrays |= {f"kept/{one.learned.key}": one.subsets.kept for one in ticket.found.biases}
-    arrays |= {"width": np.array(ticket.width), "scale": np.array(ticket.scale), "seed": np.array(ticket.seed)}
+    arrays |= {"width": np.array(ticket.width), "scale": np.array(ticket.scale or 0.0), "seed": np.array(ticket.seed)}
+    arrays |= {f"scale/{name}": np.array(scale) for name, scale in ticket.found.scales.items()}
+    arrays |= {f"constant/{one.learned.node.name}": np.array(one.learned.carried) for one in ticket.found.biases}
     arrays |= {"size": np.array(ticket.size or 0), "dimension": np.array(ticket.dimension or 0)}
     arrays |= {"lower": ticket.domain.lower, "upper": ticket.domain.upper}
     arrays |= {"target_sha256": np.array(ticket.target.sha256)}
@@ -57,10 +61,10 @@ def load_ticket(target: Network, path: Path) -> Ticket:
                 f" {str(content['target_sha256'])[:12]}, not for the one at hand ({target.sha256[:12]})"
             )
         domain = Box(content["lower"], content["upper"])
-        width, scale, seed = int(content["width"]), float(content["scale"]), int(content["seed"])
+        width, scale, seed = int(content["width"]), float(content["scale"]) or None, int(content["seed"])
         dimension = int(content["dimension"]) or None
-        layers = learned_layers(target, domain, scale, dimension)
-        masks = {key.removeprefix("kept/"): value for key, value in content.items() if key.startswith("kept/")}
+        layers = learned_layers(target, domain, given_scales(_scales(content)), dimension)
+        masks = _under("kept/", content)
         shapes = {one.key: (one.blocks, 2 * width) for one in layers.maps}
         shapes |= {one.key: (one.targets.shape[0], 2 * width) for one in layers.biases}
         if {key: (mask.shape, mask.dtype) for key, mask in masks.items()} != {
@@ -72,6 +76,19 @@ def load_ticket(target: Network, path: Path) -> Ticket:
             target, layers, width=width, seed=seed, choose=_remembered(masks), advance=lambda key, done, total: None
         )
         return Ticket(found, domain, width, scale, seed, size, dimension)
+
+
+def _scales(content: Mapping[str, Any]) -> Scales:
+    nodes, constants = (
+        {name: float(value) for name, value in _under(prefix, content).items()} for prefix in ("scale/", "constant/")
+    )
+    if not all(np.isfinite(scale) and scale > 0.0 for scale in (*nodes.values(), *constants.values())):
+        raise ValueError("a scale is not a positive number")
+    return Scales(nodes, constants)
+
+
+def _under(prefix: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
 
 
 def _remembered(masks: Mapping[str, BoolArray]) -> Choose:

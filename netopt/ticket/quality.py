@@ -24,6 +24,7 @@ class Quality:
     Attributes
     ----------
     key : the map or bias.
+    scale : how many times as large it was looked for.
     problems, entries : number of subset-sum problems, and the dimension D of each.
     candidates : mean number n of filters that a problem chooses from.
     kept : filters kept in all.
@@ -34,6 +35,7 @@ class Quality:
     """
 
     key: str
+    scale: float
     problems: int
     entries: int
     candidates: float
@@ -46,12 +48,20 @@ class Quality:
 
 def measure_quality(found: Found) -> tuple[Quality, ...]:
     """Return the quality of every learned map, then of every bias."""
-    maps = [_quality(one.learned.key, one.subsets, one.learned.targets) for one in found.maps]
-    biases = [_quality(one.learned.key, one.subsets, one.learned.targets) for one in found.biases]
+    maps = [_quality(one.learned.key, one.learned.factor, one.subsets, one.learned.targets) for one in found.maps]
+    biases = [
+        _quality(
+            one.learned.key,
+            found.scales[one.learned.node.name] / one.learned.carried,
+            one.subsets,
+            one.learned.targets,
+        )
+        for one in found.biases
+    ]
     return tuple(maps + biases)
 
 
-def _quality(key: str, subsets: Subsets, targets: FloatArray) -> Quality:
+def _quality(key: str, scale: float, subsets: Subsets, targets: FloatArray) -> Quality:
     side, channel = np.nonzero(subsets.usable)
     wanted = np.where(side == 0, 1.0, -1.0)[:, None] * targets[channel]
     off = np.abs(subsets.sums[side, channel] - wanted)
@@ -59,6 +69,7 @@ def _quality(key: str, subsets: Subsets, targets: FloatArray) -> Quality:
     count = float(subsets.usable[side, channel].mean()) if side.size else 0.0
     return Quality(
         key=key,
+        scale=scale,
         problems=side.size,
         entries=subsets.pair.entries,
         candidates=count,

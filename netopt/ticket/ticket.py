@@ -22,6 +22,7 @@ from netopt.ticket.finder import subset_finder
 from netopt.ticket.found import Found
 from netopt.ticket.layers import learned_layers
 from netopt.ticket.memory import check_memory
+from netopt.ticket.scales import equal_scales, reaching_scales
 from netopt.ticket.search import Advance, searched
 
 
@@ -39,7 +40,7 @@ class Ticket:
     found: Found
     domain: Domain
     width: int
-    scale: float
+    scale: float | None
     seed: int
     size: int | None
     dimension: int | None
@@ -68,7 +69,7 @@ def find_ticket(
     target: Any,
     width: int,
     *,
-    scale: float = 8.0,
+    scale: float | None = None,
     seed: int = 0,
     size: int | None = None,
     dimension: int | None = None,
@@ -83,8 +84,8 @@ def find_ticket(
     ----------
     target : a `Network`, the path of an ONNX file, a torch module or a scikit-learn estimator.
     width : n; the random network has 2n channels for each input channel of each learned map.
-    scale : alpha; every learned map is looked for this many times as large, and the output divided by all of them.
-        Powers of two divide without rounding.
+    scale : every learned map is looked for this many times as large, and the output divided by all of them; powers of
+        two divide without rounding. None is the largest power of two, map by map, that the random vectors reach.
     seed : of the random network; the search draws nothing.
     size : number of filters each channel keeps for each sign, as in the theorem; None lets the search choose.
     dimension : largest dimension of a subset-sum problem: filters then serve a group of a map's outputs each, as large
@@ -116,7 +117,8 @@ def find_ticket(
     network = load_network(target)
     _check_options(width, scale, seed, size, dimension)
     inputs = _checked_domain(network, domain)
-    layers = learned_layers(network, inputs, scale, dimension)
+    scaling = reaching_scales(width, size) if scale is None else equal_scales(scale)
+    layers = learned_layers(network, inputs, scaling, dimension)
     effort = effort or Effort()
     check_memory(layers, width, effort)
     found = build_ticket(
@@ -130,11 +132,11 @@ def find_ticket(
     return Ticket(found, inputs, width, scale, seed, size, dimension)
 
 
-def _check_options(width: int, scale: float, seed: int, size: int | None, dimension: int | None) -> None:
+def _check_options(width: int, scale: float | None, seed: int, size: int | None, dimension: int | None) -> None:
     if width < 1:
         raise InvalidOptionError(f"width={width} leaves nothing to choose from; give 1 or more, such as 256")
-    if not (np.isfinite(scale) and scale > 0.0):
-        raise InvalidOptionError(f"scale={scale:g} is not a positive number; give one, such as 8")
+    if scale is not None and not (np.isfinite(scale) and scale > 0.0):
+        raise InvalidOptionError(f"scale={scale:g} is not a positive number; give one, such as 8, or leave it out")
     if seed < 0:
         raise InvalidOptionError(f"seed={seed} is negative; give 0 or more")
     if dimension is not None and dimension < 1:

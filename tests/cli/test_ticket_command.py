@@ -54,6 +54,8 @@ def test_networks_masks_and_figures(target: Path, tmp_path: Path) -> None:
     assert off <= content["worst_case"]["value"] + 1e-5
     assert content["worst_case"]["proven"]
     assert content["worst_case"]["value"] <= max(content["certificate"]["output"]) + 1e-6
+    assert content["scale"] == "auto"
+    assert all(np.log2(one["scale"]).is_integer() for one in content["subsets"])
     assert content["sizes"]["ticket"]["neurons"] > content["sizes"]["reduced"]["neurons"]
     assert content["network_sha256"] == dense.sha256
     assert load_ticket(dense, paths[2]).network.sha256 == content["ticket_sha256"]
@@ -61,7 +63,7 @@ def test_networks_masks_and_figures(target: Path, tmp_path: Path) -> None:
 
 
 def test_text(target: Path) -> None:
-    result = call("ticket", target, "--width", 20, "--dimension", 1, "--effort", "quick", "--size", 6)
+    result = call("ticket", target, "--width", 20, "--dimension", 1, "--effort", "quick", "--size", 6, "--scale", 4)
     assert result.exit_code == 0, result.output
     assert "random" in result.stdout
     assert "for every input, proven" in result.stdout
@@ -72,6 +74,7 @@ def test_text(target: Path) -> None:
     ("arguments", "message"),
     [
         (("--width", 20, "--scale", -1), "not a positive number"),
+        (("--width", 20, "--scale", "large"), "neither a number nor auto"),
         (("--width", 20, "--size", 11), "half the width"),
         (("--width", 20, "--effort", "great"), "unknown effort"),
         (("--width", 20, "--lower", 0), "give --lower and --upper"),

@@ -20,21 +20,25 @@ QUICK = Effort(width=16, subsets=1, flips=10, rounds=0)
 
 
 def test_a_ticket_follows_from_its_seed_and_its_masks(tmp_path: Path) -> None:
-    for target, dimension in ((perceptron(), None), (convolutional(), 2)):
+    for target, dimension, scale in ((perceptron(), None, None), (convolutional(), 2, 8.0)):
         domain = box_of(target, -1.0)
-        found = find_ticket(target, 24, seed=7, dimension=dimension, domain=domain, effort=QUICK)
+        found = find_ticket(target, 24, scale=scale, seed=7, dimension=dimension, domain=domain, effort=QUICK)
         assert (
-            find_ticket(target, 24, seed=7, dimension=dimension, domain=domain, effort=QUICK).network.sha256
+            find_ticket(
+                target, 24, scale=scale, seed=7, dimension=dimension, domain=domain, effort=QUICK
+            ).network.sha256
             == found.network.sha256
         )
         assert (
-            find_ticket(target, 24, seed=8, dimension=dimension, domain=domain, effort=QUICK).network.sha256
+            find_ticket(
+                target, 24, scale=scale, seed=8, dimension=dimension, domain=domain, effort=QUICK
+            ).network.sha256
             != found.network.sha256
         )
         save_masks(found, tmp_path / "masks.npz")
         again = load_ticket(target, tmp_path / "masks.npz")
         assert again.network.sha256 == found.network.sha256
-        assert (again.width, again.scale, again.seed, again.size, again.dimension) == (24, 8.0, 7, None, dimension)
+        assert (again.width, again.scale, again.seed, again.size, again.dimension) == (24, scale, 7, None, dimension)
         assert again.certificate().output.tolist() == found.certificate().output.tolist()
 
 
@@ -47,6 +51,12 @@ def test_masks_of_another_target_or_damaged_ones_are_refused(tmp_path: Path) -> 
         content = dict(arrays)
     np.savez(path, **(content | {"width": np.array(9)}))
     with pytest.raises(InputError, match="do not fit"):
+        load_ticket(perceptron(), path)
+    np.savez(path, **(content | {"scale/layer1.affine": np.array(-1.0)}))
+    with pytest.raises(InputError, match="not a positive number"):
+        load_ticket(perceptron(), path)
+    np.savez(path, **{name: array for name, array in content.items() if name != "scale/layer1.affine"})
+    with pytest.raises(InputError, match="layer1"):
         load_ticket(perceptron(), path)
     path.write_bytes(b"masks")
     with pytest.raises(InputError, match="written by netopt"):

@@ -19,6 +19,7 @@ from netopt.specification.box import Box
 from netopt.ticket.build import build_ticket
 from netopt.ticket.layers import LearnedMap, learned_layers
 from netopt.ticket.random_network import RandomPair
+from netopt.ticket.scales import equal_scales
 from netopt.ticket.search import FoundMap, Subsets
 
 
@@ -128,7 +129,7 @@ def test_a_negative_channel_gets_filters_of_the_other_sign() -> None:
 def test_where_nothing_is_kept_the_ticket_is_zero() -> None:
     target = perceptron(6)
     domain = box_of(target, -1.0)
-    layers = learned_layers(target, domain, 8.0)
+    layers = learned_layers(target, domain, equal_scales(8.0))
     found = build_ticket(
         target,
         layers,
@@ -153,10 +154,10 @@ def test_a_written_ticket_holds_the_same_weights(tmp_path: Path) -> None:
 
 def test_scales_multiply_along_a_path_and_out_of_range_ones_are_refused() -> None:
     target = perceptron(8, (2, 2, 2, 2, 1))
-    scales = learned_layers(target, box_of(target, 0.0), 4.0).scales
+    scales = learned_layers(target, box_of(target, 0.0), equal_scales(4.0)).scales
     assert [scales[node.name] for node in target.affines] == [4.0, 16.0, 64.0, 256.0]
     with pytest.raises(InputError, match="smaller scale"):
-        learned_layers(target, box_of(target, 0.0), 1e9)
+        learned_layers(target, box_of(target, 0.0), equal_scales(1e9))
 
 
 def test_a_bias_that_differs_between_pixels_is_refused() -> None:
@@ -167,11 +168,13 @@ def test_a_bias_that_differs_between_pixels_is_refused() -> None:
     changed[0] += 1.0
     nodes = (Affine(first.name, first.inputs, first.maps, changed), *target.nodes[1:])
     with pytest.raises(InputError, match="differs between the pixels"):
-        learned_layers(target.with_nodes(nodes), box_of(target, 0.0), 8.0)
+        learned_layers(target.with_nodes(nodes), box_of(target, 0.0), equal_scales(8.0))
 
 
-@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 4), st.sampled_from([0.125, 1.0, 3.0, 8.0]))
-def test_tickets_of_odd_targets_equal_what_is_left_of_them(seed: int, hidden: int, depth: int, scale: float) -> None:
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 4), st.sampled_from([0.125, 3.0, None]))
+def test_tickets_of_odd_targets_equal_what_is_left_of_them(
+    seed: int, hidden: int, depth: int, scale: float | None
+) -> None:
     """Zero rows, zero columns, dead neurons, point inputs, huge and tiny weights."""
     generator = np.random.default_rng(seed)
     sizes = (3, *([hidden] * depth), 2)

@@ -18,6 +18,7 @@ from netopt.specification.box import Box
 from netopt.ticket.build import build_ticket
 from netopt.ticket.found import Found
 from netopt.ticket.layers import learned_layers
+from netopt.ticket.scales import equal_scales, reaching_scales
 from netopt.ticket.search import searched
 
 
@@ -88,12 +89,18 @@ def box_of(target: Network, lower: float) -> Box:
 
 
 def found_for(
-    target: Network, domain: Box, *, width: int = 60, scale: float = 8.0, seed: int = 0, dimension: int | None = None
+    target: Network,
+    domain: Box,
+    *,
+    width: int = 60,
+    scale: float | None = None,
+    seed: int = 0,
+    dimension: int | None = None,
 ) -> Found:
     """Return a ticket made with the plain search."""
     return build_ticket(
         target,
-        learned_layers(target, domain, scale, dimension),
+        learned_layers(target, domain, equal_scales(scale) if scale else reaching_scales(width), dimension),
         width=width,
         seed=seed,
         choose=searched(flip_until_none_helps),
