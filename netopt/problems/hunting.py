@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,46 +101,66 @@ class Hunt:
 
         Parameters
         ----------
-        team : processes that take part, where they are ready.
+        team : processes that do this while the caller goes on, where they are ready.
         """
         rounds, share, most = _BUDGETS[effort]
-        end = time.monotonic() + self.run.share(share, most)
+        seconds = self.run.share(share, most)
+        if team is not None and team.ready():
+            self._attack_beside(cases, seconds, rounds, team)
+            return
+        end = time.monotonic() + seconds
         for k, goals in enumerate(cases):
             self.run.check()
             now = time.monotonic()
             if now >= end:
                 return
-            starts = [goal.best_point for goal in goals if goal.best_point is not None]
-            deadline = now + (end - now) / (len(cases) - k)
-            self._climb(goals, deadline, rounds, np.array(starts) if starts else None, team)
+            self._climb(goals, now + (end - now) / (len(cases) - k), rounds, _starts(goals))
         self.run.check()
 
-    def _climb(
-        self,
-        goals: Sequence[Goal],
-        deadline: float,
-        rounds: int,
-        starts: FloatArray | None,
-        team: Team | None = None,
-    ) -> None:
-        """Attack the goals of one case and replay the best point of each."""
-        case = Case(goals[0].domain, tuple(goal.objective.conjunction for goal in goals))
-        attack: Callable[..., AttackResult] = attack_case
-        if team is not None and team.ready():
-            from netopt.problems.joint_attack import attack_together
+    def _attack_beside(self, cases: Sequence[Sequence[Goal]], seconds: float, rounds: int, team: Team) -> None:
+        from netopt.problems.joint_attack import attack_beside
 
-            attack = partial(attack_together, team=team)
-        result = attack(
+        def heard(results: Sequence[AttackResult]) -> None:
+            for goals, result in zip(cases, results, strict=False):  # a process may not come to all cases
+                self._take(goals, result, "attack")
+
+        attack_beside(
             self.replayer.network,
-            case,
+            [_case(goals) for goals in cases],
+            team,
+            generator=self.generator,
+            seconds=seconds,
+            starts=[_starts(goals) for goals in cases],
+            rounds=rounds,
+            heard=heard,
+        )
+
+    def _climb(self, goals: Sequence[Goal], deadline: float, rounds: int, starts: FloatArray | None) -> None:
+        """Attack the goals of one case and replay the best point of each."""
+        result = attack_case(
+            self.replayer.network,
+            _case(goals),
             generator=self.generator,
             deadline=deadline,
             starts=starts,
             interrupt=self.run.halt,
             rounds=rounds,
         )
+        self._take(goals, result)
+
+    def _take(self, goals: Sequence[Goal], result: AttackResult, origin: str | None = None) -> None:
+        """Replay the best points of the goals of one case, the most promising first."""
         for k in np.argsort(-result.values, kind="stable"):
             if self.found is not None:
                 return
             if np.isfinite(result.values[k]):
-                self.offer(goals[k], result.points[k][None])
+                self.offer(goals[k], result.points[k][None], origin)
+
+
+def _case(goals: Sequence[Goal]) -> Case:
+    return Case(goals[0].domain, tuple(goal.objective.conjunction for goal in goals))
+
+
+def _starts(goals: Sequence[Goal]) -> FloatArray | None:
+    starts = [goal.best_point for goal in goals if goal.best_point is not None]
+    return np.array(starts) if starts else None

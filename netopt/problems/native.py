@@ -61,7 +61,10 @@ class NativeProofs:
         share, most = self.settings.native_share
         if cases and self.bounds.tight(cases[0][0]).unstable_count > _MANY_UNSTABLE:
             share = max(share, _NEARLY_ALL)
-        return self._advance(cases, time.monotonic() + self.run.share(share, most))
+        bounded = self._advance(cases, time.monotonic() + self.run.share(share, most))
+        if self.settings.team is not None:
+            self.settings.team.ready()  # hands over what an attack beside has found
+        return bounded
 
     def _advance(self, cases: Sequence[Sequence[Goal]], end: float) -> int:
         """Go round the cases in turns that grow until the time is `end`; what one leaves over is for the others."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -13,8 +12,11 @@ from bound_cases import random_network, unit_box
 from teams import Dying, ready_team
 
 from netopt.bounds.compute import compute_bounds
-from netopt.problems.goal import goals_of
-from netopt.problems.joint_attack import attack_together
+from netopt.network.network import Network
+from netopt.problems.goal import Goal, goals_of
+from netopt.problems.hunting import Effort, Hunt
+from netopt.problems.joint_attack import Restarts, climb
+from netopt.problems.replay import Replayer
 from netopt.problems.run import Run
 from netopt.problems.screening import screen_boxes
 from netopt.problems.verification import verify
@@ -29,29 +31,59 @@ def above(bound: float) -> Conjunction:
     return Conjunction(np.array([[-1.0]]), np.array([-bound]))
 
 
-@pytest.mark.parametrize("make_executor", EXECUTORS, ids=["threads", "dying"])
-def test_the_better_point_of_every_disjunct_is_kept(make_executor: Callable[[], Executor]) -> None:
+def asked(bound: float) -> tuple[Network, list[list[Goal]], float]:
+    """Return a network, the goals of two boxes that ask for more than it reaches in one by `bound`, and that most."""
     network = random_network(3, (5, 20, 20, 1))
     box = unit_box(network)
-    case = Case(box, (above(1e3), Conjunction(np.array([[1.0]]), np.array([-1e3]))))
-    team = ready_team(make_executor, 2)
-    found = attack_together(
-        network,
-        case,
-        team,
-        generator=np.random.default_rng(0),
-        deadline=time.monotonic() + 60.0,
-        starts=None,
-        interrupt=threading.Event(),
-        rounds=4,
-    )
+    middle = 0.5 * (box.lower + box.upper)
+    sampled = float(network.forward(box.sample(np.random.default_rng(1), 10_000)).max())
+    cases = (Case(Box(middle, middle), (above(1e3),)), Case(box, (above(sampled + bound), above(1e3))))
+    return network, goals_of(Property(cases, 5, 1)), sampled
+
+
+def hunted(hunt: Hunt, goals: list[list[Goal]], make_executor: Callable[[], Executor]) -> None:
+    """Attack beside, and wait for what is found."""
+    team, end = ready_team(make_executor, 2), time.monotonic() + 60.0
+    hunt.attack(goals, Effort.LONG, team)
+    assert hunt.found is None  # it is heard of when the team is asked the next time
+    while not (team.ready() or team._broken):
+        assert time.monotonic() < end
+        time.sleep(0.01)
     team.close()
-    assert box.contains(found.points).all()
-    value = network.forward(found.points)[:, 0]
-    assert found.values == pytest.approx([value[0] - 1e3, -1e3 - value[1]])
-    sampled = network.forward(box.sample(np.random.default_rng(1), 10_000))[:, 0]
-    assert value[0] >= sampled.max()
-    assert value[1] <= sampled.min()
+
+
+@pytest.mark.parametrize("make_executor", EXECUTORS, ids=["threads", "dying"])
+def test_the_best_point_of_every_disjunct_is_heard_of(make_executor: Callable[[], Executor]) -> None:
+    network, goals, sampled = asked(1.0)
+    hunt = Hunt(Replayer(network), Run(None), np.random.default_rng(0))
+    hunted(hunt, goals, make_executor)
+    assert hunt.found is None
+    for goal in (goal for case in goals for goal in case):
+        assert goal.best_point is not None
+        assert goal.domain.contains(goal.best_point[None]).all()
+    value = network.forward(np.asarray(goals[1][0].best_point)[None])[0, 0]
+    assert value >= sampled
+
+
+def test_a_witness_found_beside_halts_the_call() -> None:
+    network, goals, sampled = asked(-0.01)
+    run = Run(None)
+    hunt = Hunt(Replayer(network), run, np.random.default_rng(0))
+    hunted(hunt, goals, EXECUTORS[0])
+    assert hunt.found is not None
+    assert run.halt.is_set()
+    assert hunt.origin == "attack"
+    assert hunt.found.witness.y[0] >= sampled - 0.01
+
+
+def test_an_attack_beside_ends_with_a_hit_and_with_its_time() -> None:
+    network, goals, _ = asked(-0.01)
+    cases = [Case(case[0].domain, tuple(goal.objective.conjunction for goal in case)) for case in goals]
+    order = [cases[1], cases[0]]
+    results = climb(network, Restarts(order, [None, None], np.random.default_rng(0), 60.0, 4))
+    assert len(results) == 1
+    assert results[0].value > 0.0
+    assert climb(network, Restarts(order, [None, None], np.random.default_rng(0), 0.0, 4)) == []
 
 
 @pytest.mark.parametrize("make_executor", EXECUTORS, ids=["threads", "dying"])

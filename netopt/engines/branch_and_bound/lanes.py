@@ -19,6 +19,8 @@ from netopt.engines.branch_and_bound.tightening import Tightening
 
 #: Seconds of a turn, twice as many after a turn in which nothing was bounded: a step of a large network takes long.
 _TURN = 1.0
+#: Share of a turn after which a search that bounded so many parts in its last one looks whether processes are ready.
+_GLANCE, _BRISK = 0.25, 256
 
 
 @dataclass(slots=True, eq=False)
@@ -27,7 +29,7 @@ class _Lane:
 
     Times are in seconds of one processor: what several processes spend together counts several times.
     `recent` is what of `spent` the search itself has had, `before` what others bounded before it took over; `growing`
-    is whether it had more open parts after its last turn than before.
+    is whether it had more open parts after its last turn than before, `brisk` whether it bounded many.
     """
 
     rule: Rule
@@ -40,6 +42,7 @@ class _Lane:
     bounded: int = 0
     before: int = 0
     growing: bool = False
+    brisk: bool = False
     ended: bool = False
 
     @property
@@ -112,6 +115,8 @@ class Lanes:
             if not self._tighten(lane, now, end, cores):
                 # What shows whether splitting gets on takes less time together; other searches need long rounds.
                 turn = lane.turn / cores if lane.tightening is not None else lane.turn
+                if self._team is not None and cores == 1 and lane.brisk:
+                    turn *= _GLANCE
                 self._turn(lane, min(end, now + turn), None if last is None else last - self.bounded)
                 lane.recent += (time.monotonic() - now) * cores
             lane.spent += (time.monotonic() - now) * cores
@@ -143,6 +148,7 @@ class Lanes:
         self._advance(lane, search, deadline, most)
         bounded = lane.before + search.bounded
         lane.turn = 2.0 * lane.turn if bounded == lane.bounded else _TURN
+        lane.brisk = bounded - lane.bounded >= _BRISK
         lane.bounded, lane.growing = bounded, search.open.count > count
         self._lower_upper(search.upper, lane)
         heavy = self._memory is not None and array_bytes(search.open) > self._memory

@@ -59,6 +59,7 @@ class Team:
         self._make_executor = make_executor
         self._executor: Executor | None = None
         self._started: list[Future[None]] = []
+        self._lent: list[tuple[Future[Any], Callable[[Any], None]]] = []
         self._limits: threadpool_limits | None = None
         self._broken = False
 
@@ -69,9 +70,13 @@ class Team:
             self._started = [self._executor.submit(load) for _ in range(self.count)]
 
     def ready(self) -> bool:
-        """Return whether the processes can work; the first call starts them, and does not wait."""
+        """Return whether the processes can work; the first call starts them, and does not wait.
+
+        What lent processes have answered is handed over here, in the caller's thread.
+        """
         self.start()
-        if self._broken or not all(future.done() for future in self._started):
+        self._hear()
+        if self._broken or self._lent or not all(future.done() for future in self._started):
             return False
         if self._limits is None:
             from threadpoolctl import threadpool_limits
@@ -90,6 +95,21 @@ class Team:
         """Have ``function(package, item)`` called in another process, once it is `ready`."""
         assert self._executor is not None
         return self._executor.submit(_call, function, package, item)
+
+    def lend(self, function: Callable[[S, I], R], package: Package[S], item: I, heard: Callable[[R], None]) -> None:
+        """As `begin`, for what takes long; the team is not `ready` for anything else until `heard` has the answer."""
+        self._lent.append((self.begin(function, package, item), heard))
+
+    def _hear(self) -> None:
+        done = [lent for lent in self._lent if lent[0].done()]
+        self._lent = [lent for lent in self._lent if lent not in done]
+        for future, heard in done:
+            try:
+                answer = future.result()
+            except (BrokenExecutor, CancelledError):  # as in `answer`
+                self._broken = True
+            else:
+                heard(answer)
 
     def answer(self, future: Future[R], stopped: Callable[[], bool]) -> R | None:
         """Wait for an answer; None when the caller has to stop, or none comes: no process is asked again then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -100,6 +101,33 @@ def test_a_process_keeps_what_searches_that_take_turns_need() -> None:
     for k, steps in [(0, 1), (1, 1), (0, 2), (1, 2), (2, 1), (0, 3), (3, 1), (4, 1), (0, 4), (1, 1)]:  # 1 is forgotten
         assert team.begin(lengthen, packages[k], "x").result() == steps, k
     team.close()
+
+
+def test_a_team_that_is_lent_is_not_ready_until_its_answer_is_heard() -> None:
+    team, go, heard = ready_team(lambda: ThreadPoolExecutor(1), 1), threading.Event(), list[bool]()
+    team.lend(await_event, Package.of("x"), go, heard.append)
+    assert not team.ready()
+    assert heard == []
+    go.set()
+    end = time.monotonic() + 60.0
+    while not team.ready():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    team.close()
+    assert heard == [True]
+
+
+def test_a_lent_process_that_dies_is_left_alone() -> None:
+    team, heard = ready_team(lambda: Dying(1), 1), list[bool]()
+    team.lend(await_event, Package.of("x"), threading.Event(), heard.append)
+    assert not team.ready()
+    assert not team.ready()
+    assert heard == []
+
+
+def await_event(kept: str, event: threading.Event) -> bool:
+    """Wait until the event is set."""
+    return event.wait(60.0) and kept == "x"
 
 
 def lengthen(kept: list[object], item: object) -> int:
