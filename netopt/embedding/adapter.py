@@ -84,6 +84,13 @@ class ModelAdapter(ABC):
     #: Row kinds beyond linear rows that the library takes: subset of {"sos1", "indicator"}.
     row_kinds: ClassVar[frozenset[str]]
 
+    #: The library's model.
+    model: Any
+
+    def shares_model(self, other: ModelAdapter) -> bool:
+        """Return whether another adapter is of the same model."""
+        return other.model is self.model
+
     @abstractmethod
     def prepare(self) -> None:
         """Bring the model into a state in which it can be read and changed.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.embedding.folding import fold_inputs
+from netopt.embedding.folding import fold_inputs, fold_mask
 from netopt.embedding.forms import AffineForms
 from netopt.embedding.fragment import Fragment, Recipe, build_fragment, fragment_variables
 from netopt.embedding.inputs import InputRow
@@ -16,6 +17,8 @@ from netopt.embedding.request import Request
 from netopt.embedding.sparse import SparseOption, sparsify
 from netopt.embedding.stacking import Copy
 from netopt.network.network import Network
+from netopt.pruning.mask import Mask
+from netopt.pruning.registry import saved_path
 from netopt.specification.box import Box
 from netopt.tightening.levels import tighten
 
@@ -46,6 +49,8 @@ class Copier:
         self.network, self.request, self.bounds, self.recipe = network, request, bounds, recipe
         self.sparse, self.centers = sparse, centers
         self.fragments: dict[tuple[bytes, ...], Fragment] = {}
+        path = saved_path(sparse.method) if sparse is not None and isinstance(sparse.method, str) else None
+        self._mask = None if path is None else Mask.load(path)
 
     def copies(self) -> list[Copy]:
         """Return one copy a row."""
@@ -69,7 +74,10 @@ class Copier:
         network = fold_inputs(self.network, matrix, scaling.scale(row.constant))
         domain = Box(row.lower, row.upper)
         if self.sparse is not None:
-            sparse = sparsify(network, domain, self.bounds, self.sparse, center)
+            option = self.sparse
+            if self._mask is not None:
+                option = replace(option, method=fold_mask(self._mask, self.network, network, matrix))
+            sparse = sparsify(network, domain, self.bounds, option, center)
             return build_fragment(sparse.network, row, sparse.bounds, outputs, self.recipe, sparse)
         bounds = self.bounds if not isinstance(self.bounds, str) else tighten(network, domain, self.bounds)
         return build_fragment(network, row, bounds, outputs, self.recipe)

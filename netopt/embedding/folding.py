@@ -7,11 +7,15 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from netopt.arrays import FloatArray
+from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.errors import InputError
 from netopt.network.composition import compose, composed_parameters, is_identity
+from netopt.network.convolution import Convolution
 from netopt.network.network import INPUT, Network, TensorSpec
 from netopt.network.nodes import Affine, Node
 from netopt.network.sparse import Sparse
+from netopt.pruning.mask import Mask
+from netopt.pruning.weights import PrunableMap, prunable_maps
 
 _SCALED = "input.scaled"
 
@@ -43,6 +47,54 @@ def fold_inputs(network: Network, matrix: sparse.csr_array, constant: FloatArray
             nodes.append(_folded(node, inner, constant) if foldable else _redirected(node))
     inputs = (TensorSpec("w", (matrix.shape[1],), "float64"),)
     return replace(network, nodes=tuple(nodes), inputs=inputs, source=None, source_sha256=None)
+
+
+def fold_mask(mask: Mask, network: Network, folded: Network, matrix: sparse.csr_array) -> Mask:
+    """Return a mask of `network` as one of ``folded = fold_inputs(network, matrix, ...)``.
+
+    A weight of the first layer stays where a weight that it is made of does; weights of constant inputs have gone into
+    the biases, whatever the mask says of them.
+
+    Raises
+    ------
+    InputError
+        The mask is not one of `network`.
+    """
+    mask.require(network)
+    maps = {part.key: part for part in prunable_maps(network)}
+    kept = {
+        part.key: _folded_part(mask.kept[part.key], maps[part.key], part, matrix)
+        if part.key in maps
+        else np.ones(part.weights.shape, dtype=bool)  # an average of inputs that are scaled one by one
+        for part in prunable_maps(folded)
+    }
+    return replace(mask, kept=kept, network_sha256=folded.sha256)
+
+
+def _folded_part(kept: BoolArray, part: PrunableMap, folded: PrunableMap, matrix: sparse.csr_array) -> BoolArray:
+    whole = part.linear_map
+    if folded.source != INPUT:
+        return kept
+    if isinstance(whole, Convolution):
+        if folded.weights.shape != kept.shape:
+            raise InputError(
+                f"the mask of the convolution {part.key!r} cannot follow input channels that are constant or repeated;"
+                " name another method of pruning"
+            )
+        return kept
+    reads = sparse.csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
+    if isinstance(whole, Sparse):
+        stored = whole.weight
+        marks = sparse.csr_array((kept.astype(np.float64), stored.indices, stored.indptr), shape=stored.shape)
+        return np.isin(_places(folded.linear_map.to_csr()), _places(sparse.csr_array(marks @ reads), nonzero=True))
+    return np.asarray((reads.T @ kept.T.astype(np.float64)).T) > 0.0
+
+
+def _places(entries: sparse.csr_array, *, nonzero: bool = False) -> IntArray:
+    """Return the stored entries as one number each, or those of them that are not zero."""
+    found = entries.tocoo()
+    places = found.row.astype(np.int64) * entries.shape[1] + found.col
+    return places[found.data != 0.0] if nonzero else places
 
 
 def _folded(node: Affine, inner: Sparse, constant: FloatArray) -> Affine:

@@ -52,6 +52,10 @@ class PyomoModel(ModelAdapter):
                 raise InputError(f"variable {variable.name!r} of x or y belongs to another Pyomo model")
         return Terms((entry,), (1.0,), 0.0) if entry.is_variable_type() else _linear_terms(entry)
 
+    def shares_model(self, other: ModelAdapter) -> bool:
+        """Return whether both are blocks of one concrete model."""
+        return isinstance(other, PyomoModel) and other.model.model() is self.model.model()
+
     def key(self, variable: Any) -> Hashable:
         return id(variable)
 

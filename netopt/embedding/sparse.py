@@ -9,6 +9,7 @@ from netopt.bounds.preactivation import PreactivationBounds
 from netopt.embedding.correction import slope_at, slope_over, with_slope
 from netopt.network.network import Network
 from netopt.pruning.agree import agree_at
+from netopt.pruning.mask import Mask
 from netopt.pruning.prune import prune
 from netopt.pruning.registry import parse_prune
 from netopt.reduction.reduce import reduce_network
@@ -18,9 +19,9 @@ from netopt.tightening.levels import tighten
 
 @dataclass(frozen=True, slots=True)
 class SparseOption:
-    """How a network is pruned: a method of `netopt.pruning.registry.METHODS` and the fraction removed."""
+    """How a network is pruned: a method of `netopt.pruning.registry.METHODS`, or a mask; and the fraction removed."""
 
-    method: str
+    method: str | Mask
     rate: float
 
 

@@ -107,6 +107,10 @@ def read_problem(
     """
     for prediction in predictions:
         prediction.wiring.check_present()
+        if not adapter.shares_model(prediction.wiring.adapter):
+            raise InputError(
+                f"network {prediction.name!r} is not in the model that was given; pass the model it was embedded in"
+            )
     mentioned = [variable for prediction in predictions for variable in prediction.wiring.request.variables]
     extraction = adapter.extract([prediction.wiring.inserted[0] for prediction in predictions], mentioned)
     for prediction in predictions:
