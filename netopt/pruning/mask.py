@@ -76,6 +76,17 @@ class Mask:
                 f" ({network.sha256[:12]}); make a mask for this network"
             )
 
+    def select(self, request: Request) -> Mapping[str, BoolArray]:
+        """Return what is kept of the network that a request is about.
+
+        Raises
+        ------
+        InputError
+            It is not the mask's.
+        """
+        self.require(request.network)
+        return self.kept
+
     def compose(self, later: Mask, network: Network) -> Mask:
         """Return the mask of `network` that does what this one and then `later` do.
 
@@ -136,13 +147,7 @@ class Mask:
 
 def keep_as_saved(path: Path) -> Callable[[Request], Mapping[str, BoolArray]]:
     """Return the selection that a mask in a file makes, of the network it is about."""
-
-    def select(request: Request) -> Mapping[str, BoolArray]:
-        mask = Mask.load(path)
-        mask.require(request.network)
-        return mask.kept
-
-    return select
+    return lambda request: Mask.load(path).select(request)
 
 
 def _expand(stored: BoolArray, then: BoolArray, key: str) -> BoolArray:

@@ -39,7 +39,7 @@ class Pruned:
 
 def prune(
     network: Network,
-    method: str,
+    method: str | Mask,
     rate: float = 0.0,
     *,
     domain: Domain | None = None,
@@ -51,7 +51,7 @@ def prune(
 
     Parameters
     ----------
-    method : one of `netopt.pruning.registry.METHODS`, or ``mask:FILE`` for a saved mask.
+    method : one of `netopt.pruning.registry.METHODS`, ``mask:FILE`` for a saved mask, or a mask.
     rate : the fraction removed, in [0, 1); the price of all units of a layer for `ticket-priced`.
     domain : the inputs that matter; some methods need it.
     bounds : pre-activation bounds of `network` over `domain`; None computes interval bounds where they are needed.
@@ -76,8 +76,9 @@ def prune(
     >>> prune(network, "domain-aware", 0.5, domain=box).network.forward([1.0, 0.25]).tolist()
     [2.25]
     """
-    chosen = find_method(method)
-    _check(network, method, chosen, rate, domain, fold)
+    chosen = find_method(method) if isinstance(method, str) else Method(method.select, takes_rate=False)
+    name = method if isinstance(method, str) else method.method
+    _check(network, name, chosen, rate, domain, fold)
     ranges = find_ranges(network, domain, bounds) if domain is not None and chosen.needs_domain else None
     generator = np.random.default_rng(seed)
     sample = draw_sample(network, domain, generator) if domain is not None and chosen.averages else None
@@ -86,7 +87,7 @@ def prune(
     notices: tuple[str, ...] = ()
     if not chosen.exact:  # a lossless mask of a function that is constant on the domain has no path, rightly
         kept, notices = ensure_path(network, kept)
-    mask = Mask(kept, method, rate, network.sha256)
+    mask = Mask(kept, name, rate, network.sha256)
     if sample is not None and ranges is not None:
         influence = ranges.influence if chosen.rescales else None
         return Pruned(agree(network, apply_mask(network, mask), sample, influence), mask, notices)

@@ -74,6 +74,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
 )
 
 
+def saved_path(name: str) -> Path | None:
+    """Return the file of ``mask:FILE``, None where a method is named."""
+    head, _, file = name.partition(":")
+    return Path(file) if head == SAVED and file else None
+
+
 def find_method(name: str) -> Method:
     """Return the method called `name`; ``mask:FILE`` is the one that keeps what a saved mask keeps.
 
@@ -82,9 +88,8 @@ def find_method(name: str) -> Method:
     InvalidOptionError
         There is none.
     """
-    head, _, file = name.partition(":")
-    if head == SAVED and file:
-        return Method(keep_as_saved(Path(file)), takes_rate=False)
+    if (path := saved_path(name)) is not None:
+        return Method(keep_as_saved(path), takes_rate=False)
     if name not in METHODS:
         raise InvalidOptionError(
             f"pruning method {name!r} is unknown; choose one of {', '.join(METHODS)}, or {SAVED}:FILE for a saved mask"
@@ -119,9 +124,9 @@ def parse_prune(text: str) -> tuple[str, float]:
     >>> parse_prune("domain-aware:0.8")
     ('domain-aware', 0.8)
     """
-    name, colon, number = text.partition(":")
-    if name == SAVED and number:
+    if saved_path(text) is not None:
         return text, 0.0
+    name, colon, number = text.partition(":")
     if not find_method(name).takes_rate:
         if colon:
             raise InvalidOptionError(f"pruning method {name!r} takes no rate; write {name!r} instead of {text!r}")

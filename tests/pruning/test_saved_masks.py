@@ -94,6 +94,51 @@ def test_an_embedded_network_takes_it(onnx: Path, mask: Path, capsys: pytest.Cap
     assert int(shown[1]) < 0.5 * int(shown[2])
 
 
+@pytest.mark.parametrize("bounds", ["crown", "interval"])
+def test_an_embedded_network_with_scaled_and_fixed_inputs_takes_it(onnx: Path, mask: Path, bounds: str) -> None:
+    pyo = pytest.importorskip("pyomo.environ")
+    model = pyo.ConcreteModel()
+    model.x, model.y = pyo.Var(range(4), bounds=(-50.0, 50.0)), pyo.Var(range(2))
+    model.x[3].fix(10.0)
+    model.z = pyo.Objective(expr=model.y[0], sense=pyo.maximize)
+    scaling = (np.zeros(4), np.array([100.0, 100.0, 200.0, 100.0]))
+    call = {"input_scaling": scaling, "bounds": bounds, "surrogate": f"mask:{mask}"}
+    prediction = add_predictor_constr(model, onnx, model.x, model.y, **call)
+    pyo.SolverFactory("appsi_highs").solve(model)
+    values = np.array([[model.x[k].value for k in range(4)]])
+    network = load_network(onnx)
+    assert prediction.get_error(against="surrogate").max() < 1e-5
+    written = np.array([model.y[k].value for k in range(2)])
+    lost = np.abs(written - network.forward(values / scaling[1])[0])
+    assert lost.max() > 0.0
+    np.testing.assert_allclose(prediction.get_error().ravel(), lost, atol=1e-9)
+    other = pyo.ConcreteModel()
+    other.x, other.y = pyo.Var(range(4), bounds=(-50.0, 50.0)), pyo.Var(range(2))
+    with pytest.raises(InputError, match="mask belongs to the network with digest"):
+        add_predictor_constr(other, random_network(4, (4, 20, 10, 2)), other.x, other.y, **call)
+
+
+@pytest.mark.parametrize(("above", "status"), [(0.02, "unknown"), (-0.002, "sat")])
+def test_verify_searches_it_and_answers_about_the_network(
+    onnx: Path, mask: Path, tmp_path: Path, above: float, status: str
+) -> None:
+    network = load_network(onnx)
+    top = json.loads(call("maximize", onnx, *ENDS, "--output", "0", "--json").stdout)["dual_bound"]
+    lines = [f"(declare-const X_{k} Real)\n(assert (>= X_{k} -0.5))\n(assert (<= X_{k} 0.5))" for k in range(4)]
+    lines += [f"(declare-const Y_{k} Real)" for k in range(2)]
+    lines += [f"(assert (or (and (>= Y_0 {top + above})) (and (>= Y_0 {top + above}) (>= Y_1 5.0))))"]
+    (tmp_path / "p.vnnlib").write_text("\n".join(lines))
+    result = call("verify", onnx, tmp_path / "p.vnnlib", "--prune", f"mask:{mask}", "--solver", "highs", "--json")
+    content = json.loads(result.stdout)
+    assert (content["status"], result.exit_code) == (status, {"sat": 0, "unknown": 3}[status])
+    if status == "sat":
+        assert network.forward(np.array(content["witness"]["x"]))[0] >= top + above
+    else:
+        searched = [stage for stage in content["stages"] if stage.get("pruning") == f"mask:{mask}"]
+        assert searched[0]["removed"] == pytest.approx(Mask.load(mask).removed)
+        assert any("proves nothing of the network itself" in notice for notice in content["notices"])
+
+
 def test_masks_of_other_networks_and_no_masks_are_refused(onnx: Path, mask: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="mask belongs to the network with digest"):
         prune(random_network(4, (4, 20, 10, 2)), f"mask:{mask}")
