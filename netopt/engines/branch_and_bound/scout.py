@@ -1,4 +1,4 @@
-"""Points that a search shows: evaluated, the best ones climbed from, as a small share of the search's time."""
+"""Points that a search shows: evaluated, and the best climbed from as long as that takes a small share of the time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from netopt.engines.branch_and_bound.search import Problem
 from netopt.specification.box import Box
 from netopt.specification.l1_ball import L1Ball
 
-#: Share of the time since the start that looking at points may take.
+#: Share of the time since the start that climbing may take: a leaf's best point, shown once, must never be missed.
 _SHARE = 0.1
 #: Points evaluated of those shown at once, points climbed from, and steps of a climb.
-_LOOKED_AT, _CLIMBED, _STEPS = 64, 8, 12
+_LOOKED_AT, _CLIMBED, _STEPS = 256, 8, 12
 #: First step of a climb, as a share of the domain's width.
 _STEP = 0.02
 
@@ -45,21 +45,20 @@ class Scout:
 
     def seen(self, objective: int, points: FloatArray) -> None:
         """Evaluate some of the points (k, n), climb from the best, report what is better than before."""
-        begun = time.monotonic()
-        if not len(points) or self._spent > _SHARE * (begun - self._begun) or not self._lock.acquire(blocking=False):
+        if not len(points):
             return
-        try:
-            self._look(objective, points[:: max(1, len(points) // _LOOKED_AT)])
-        finally:
+        with self._lock:
+            begun = time.monotonic()
+            climbs = self._climbs and self._spent <= _SHARE * (begun - self._begun)
+            self._look(objective, points[:: max(1, len(points) // _LOOKED_AT)], climbs=climbs)
             self._spent += time.monotonic() - begun
-            self._lock.release()
 
-    def _look(self, objective: int, points: FloatArray) -> None:
+    def _look(self, objective: int, points: FloatArray, *, climbs: bool) -> None:
         problem = self._problem
         value = problem.objectives[objective].value(points, problem.network.forward(points))
         order = np.argsort(-value)[:_CLIMBED]
         self._report(objective, float(value[order[0]]), points[order[0]])
-        if not self._climbs or self._stopped():
+        if not climbs or self._stopped():
             return
         if objective not in self._batches:
             only = problem.objectives[objective].conjunction
