@@ -18,6 +18,8 @@ from netopt.network.sparse import Sparse
 _CHUNK = 250_000
 #: Entries of the rows of the matrix made at a time.
 _ROW_CHUNK = 2_000_000
+#: Images of so few pixels are put together for one product, which is several times as fast.
+_SMALL = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +101,32 @@ class Convolution(LinearMap):
         kernel = self.weight.reshape(self.groups, channels // self.groups, -1)
         out = np.empty((x.shape[0], self.groups, channels // self.groups, height * width), np.result_type(x, kernel))
         for part in self._chunks(x.shape[0]):
-            np.matmul(kernel, self.unfold(x[part]), out=out[part])
+            seen = self.unfold(x[part])
+            if self.groups > 1 or len(seen) == 1 or height * width > _SMALL:
+                np.matmul(kernel, seen, out=out[part])
+            else:
+                columns = seen[:, 0].transpose(1, 0, 2).reshape(kernel.shape[2], -1)
+                out[part, 0] = (kernel[0] @ columns).reshape(channels, len(seen), -1).transpose(1, 0, 2)
         return out.reshape(x.shape[0], self.out_size)
 
+    @cached_property
+    def _flipped(self) -> Convolution | None:
+        """The transpose as a convolution, which takes half the time of adding up windows; None where it is none."""
+        spans = [(k - 1) * d for k, d in zip(self.weight.shape[2:], self.dilations, strict=True)]
+        _, height, width = self.in_shape
+        before = [span - pad for span, pad in zip(spans, self.pads[:2], strict=True)]
+        after = [
+            size + span - out - pad
+            for size, span, out, pad in zip((height, width), spans, self.out_shape[1:], before, strict=True)
+        ]
+        if self.groups > 1 or self.strides != (1, 1) or min(*before, *after) < 0:
+            return None
+        weight = np.ascontiguousarray(self.weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
+        return replace(self, weight=weight, in_shape=self.out_shape, pads=(*before, *after))
+
     def apply_transpose(self, y: FloatArray) -> FloatArray:
+        if self._flipped is not None:
+            return self._flipped.apply(y)
         channels, height, width = self.out_shape
         kernel = self.weight.reshape(self.groups, channels // self.groups, -1).transpose(0, 2, 1)
         images = y.reshape(y.shape[0], self.groups, channels // self.groups, height * width)
