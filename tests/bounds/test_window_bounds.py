@@ -19,66 +19,17 @@ from netopt.bounds.window_plan import Span, WindowPlan
 from netopt.bounds.windows import Windows
 from netopt.network.convolution import Convolution
 from netopt.network.dense import Dense
-from netopt.network.identity import Identity
 from netopt.network.network import INPUT, Network, TensorSpec
-from netopt.network.nodes import Affine, Node, Relu
+from netopt.network.nodes import Affine, Relu
 from netopt.specification.box import Box
 from tests.bound_cases import convolutional_network
-
-
-def _kernel(generator: np.random.Generator, outer: int, inner: int, taps: tuple[int, int]) -> np.ndarray:
-    return generator.normal(size=(outer, inner, *taps)) / np.sqrt(inner * taps[0] * taps[1])
-
-
-def residual_images(seed: int) -> Network:
-    """Padding that differs by side, strides, dilation, identities, a 1 x 1 shortcut, and an input read twice."""
-    generator = np.random.default_rng(seed)
-
-    def convolution(outer: int, shape: tuple[int, int, int], taps: tuple[int, int], **layout: object) -> Convolution:
-        return Convolution(_kernel(generator, outer, shape[0], taps), shape, **layout)  # type: ignore[arg-type]
-
-    def bias(size: int) -> np.ndarray:
-        return generator.normal(size=size) * 0.2
-
-    image, half = (3, 12, 14), (4, 6, 7)
-    same = {"pads": (1, 1, 1, 1)}
-    nodes: tuple[Node, ...] = (
-        Affine("a1", (INPUT,), (convolution(3, (2, 12, 14), (3, 3), **same),), bias(504)),
-        Relu("r1", "a1", 504),
-        Affine("a2", ("r1", "r1"), (convolution(3, image, (1, 3), pads=(0, 2, 0, 0)), Identity(504)), bias(504)),
-        Relu("r2", "a2", 504),
-        Affine(
-            "a3",
-            ("r2", INPUT),
-            (
-                convolution(4, image, (3, 3), strides=(2, 2), **same),
-                convolution(4, (2, 12, 14), (1, 1), strides=(2, 2)),
-            ),
-            bias(168),
-        ),
-        Relu("r3", "a3", 168),
-        Affine("a4", ("r3", "r3"), (convolution(4, half, (2, 3), pads=(1, 1, 0, 1)), Identity(168)), bias(168)),
-        Relu("r4", "a4", 168),
-    )
-    apart = convolution(2, half, (3, 3), dilations=(2, 2), pads=(2, 1, 2, 1))
-    size = apart.out_size
-    closing = (
-        Affine("a5", ("r4",), (apart,), bias(size)),
-        Relu("r5", "a5", size),
-        Affine("y", ("r5",), (Dense(generator.normal(size=(3, size)) / np.sqrt(size)),), np.zeros(3)),
-    )
-    return Network((*nodes, *closing), "y", (TensorSpec("X", (1, 2, 12, 14)),), (TensorSpec("Y", (1, 3)),))
-
-
-def _box(network: Network, radius: float = 0.05) -> Box:
-    centre = np.random.default_rng(9).random(network.input_size)
-    return Box(centre - radius, centre + radius)
+from tests.image_networks import random_kernel, residual_images, small_box
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_windows_are_whole_rows_without_the_zeros(seed: int) -> None:
     network = residual_images(seed)
-    state = propagate(network, as_inputs(network, _box(network)), {})
+    state = propagate(network, as_inputs(network, small_box(network)), {})
     backward = Backward(state, {r.name: relax(state.lower[r.input], state.upper[r.input]) for r in network.relus})
     carried = set()
     for relu in network.relus[1:]:
@@ -109,7 +60,7 @@ def test_rows_become_whole_before_an_affine_that_reads_an_affine() -> None:
     """What sticks out of the image in between would count in the image before it."""
     generator = np.random.default_rng(3)
     first, second, third = (
-        Convolution(_kernel(generator, 1, 1, (3, 3)), (1, 9, 9), pads=(1, 1, 1, 1)) for _ in range(3)
+        Convolution(random_kernel(generator, 1, 1, (3, 3)), (1, 9, 9), pads=(1, 1, 1, 1)) for _ in range(3)
     )
     nodes = (
         Affine("a1", (INPUT,), (first,), np.ones(81)),
@@ -123,8 +74,8 @@ def test_rows_become_whole_before_an_affine_that_reads_an_affine() -> None:
     plan = WindowPlan.of(network, nodes[3])
     assert plan is not None
     assert [step.name for step in plan.steps] == ["a3", "r2"]
-    bounds = crown_bounds(network, _box(network))
-    _assert_contains(network, bounds, _box(network))
+    bounds = crown_bounds(network, small_box(network))
+    _assert_contains(network, bounds, small_box(network))
     assert bounds.level == "crown"
 
 
@@ -148,7 +99,7 @@ def _assert_contains(network: Network, bounds: PreactivationBounds, domain: Box)
 @pytest.mark.parametrize("seconds", [-1.0, 0.002, 0.02, 0.1, 30.0])
 def test_bounds_by_any_deadline_hold(seconds: float) -> None:
     network = residual_images(0)
-    domain = _box(network)
+    domain = small_box(network)
     interval = interval_bounds(network, domain)
     bounds = crown_bounds(network, domain, deadline=time.monotonic() + seconds, start=interval)
     _assert_contains(network, bounds, domain)
