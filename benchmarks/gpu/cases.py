@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from netopt.pruning.harp.select import keep_largest
+from netopt.pruning.harp.select import Selector, keep_largest
 from netopt.pruning.harp.straight_through import apply_mask, straight_through
 from netopt.subset_sum.pairs import best_pair
 from netopt.subset_sum.two_flip import best_two_flip
@@ -69,9 +69,10 @@ def mask_step(cupy: Any) -> Case:
     scores, weights = rng.normal(size=(2, count)).astype(np.float32)
     keep = np.maximum(1, (np.diff(offsets) * _KEEP).astype(np.int64))
     device_scores, device_weights = cupy.asarray(scores), cupy.asarray(weights)
+    selector = Selector(offsets)  # as a training holds one
     return Case(
         name=f"threshold and mask, VGG16, {count} weights",
-        work=lambda: apply_mask(device_weights, keep_largest(device_scores, offsets, keep)),
+        work=lambda: apply_mask(device_weights, selector.keep_largest(device_scores, keep)),
         on_cpu=lambda: apply_mask(weights, keep_largest(scores, offsets, keep)),
         traffic=16.0 * count,
         instructions=0.0,

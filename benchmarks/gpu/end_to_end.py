@@ -57,7 +57,11 @@ def main() -> None:
     for name, work in jobs(options.width, options.images).items():
         for device in devices:
             if device == "cuda":
-                work(device)  # kernels are compiled and libraries loaded once
+                try:
+                    work(device)  # kernels are compiled and libraries loaded once
+                except InvalidOptionError as error:  # a torch without CUDA
+                    print(f"{name}: not measured on the GPU: {error}")
+                    continue
             start = time.perf_counter()
             work(device)
             seconds = time.perf_counter() - start

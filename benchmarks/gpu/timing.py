@@ -66,9 +66,9 @@ def _recorded(cupy: Any) -> Iterator[list[tuple[str, Any, Any]]]:
         Kernels.launch = launch  # type: ignore[method-assign]
 
 
-def copy_bandwidth(cupy: Any) -> float:
+def copy_bandwidth(cupy: Any, count: int = 1 << 27) -> float:
     """Return bytes read and written a second by a large copy on the device."""
-    source = cupy.random.random(1 << 27, dtype=cupy.float32)
+    source = cupy.arange(count, dtype=cupy.float32)
     target = cupy.empty_like(source)
     return 2.0 * source.nbytes / call_seconds(cupy, lambda: cupy.copyto(target, source), 20)
 

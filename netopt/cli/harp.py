@@ -58,8 +58,8 @@ def harp(
         Option("--rate-learning-rate", metavar="R", help="That of the layers' rates: a fifth (the paper: the same)."),
     ] = None,
     finetune_learning_rate: Annotated[
-        float, Option("--finetune-learning-rate", metavar="R", help="Where the last stage begins.")
-    ] = 0.01,
+        float, Option("--finetune-learning-rate", metavar="R", help="Where the last stage begins (paper: 0.01).")
+    ] = 0.05,
     gamma: Annotated[
         float | None,
         Option("--gamma", metavar="G", help="Growth of the hardware loss's weight an epoch: 2 / epochs (paper: 0.01)."),

@@ -41,7 +41,7 @@ class HarpOptions:
     lower, upper : range of the inputs.
     batch : points a step.
     pretrain_learning_rate, learning_rate, finetune_learning_rate : where each stage begins; they fall to zero along
-        half a cosine.
+        half a cosine. The authors fine-tune from 0.01.
     rate_learning_rate : that of the rates, where they are learned; None for a fifth of `learning_rate`, which keeps the
         rates of small layers from running to 1 before scores have settled. The authors have it equal to
         `learning_rate`.
@@ -68,7 +68,7 @@ class HarpOptions:
     batch: int = 128
     pretrain_learning_rate: float = 0.1
     learning_rate: float = 0.1
-    finetune_learning_rate: float = 0.01
+    finetune_learning_rate: float = 0.05
     rate_learning_rate: float | None = None
     gamma: float | None = None
     start: str = "uniform"
