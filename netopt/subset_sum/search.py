@@ -16,6 +16,7 @@ empty subset where that is allowed. float64 decides.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,7 +140,7 @@ def _find(candidates: Any, targets: Any, prices: Any, size: int | None, effort: 
         selected = exact_subsets(candidates, targets, size)
     else:
         selected = _searched(xp, candidates, targets, prices, size, effort)
-        if free and (xp is np or candidates.shape[2] < _GPU_ENTRIES):
+        if free and _may_meet(xp, candidates, size):
             weight = 2.0 * xp.sqrt(squared_error(candidates, targets, selected))  # no gain is worth another size
             vectors, wanted = _counted(xp, candidates, targets, size, weight)
             selected = free_and_choose(vectors, wanted, selected, free=effort.free, rounds=effort.rounds)
@@ -162,7 +163,7 @@ def _searched(xp: Any, candidates: Any, targets: Any, prices: Any, size: int | N
     missing = wanted - (shares[:, None] @ vectors)[:, 0]
     distance = ((beam.residual + missing[:, None]) ** 2).sum(axis=-1)
     selected = beam.selected(xp.argsort(distance, axis=-1)[:, : effort.subsets])
-    if effort.width > 2.0 ** (_JOINED_BITS * vectors.shape[2]):
+    if math.log2(effort.width) > _JOINED_BITS * vectors.shape[2] and _may_meet(xp, candidates, size):
         joined = joined_beams(vectors, wanted, shares, order, effort.width)
         selected = xp.concatenate([selected, joined[:, None]], axis=1)
     gram = candidates @ candidates.swapaxes(1, 2)
@@ -173,6 +174,11 @@ def _searched(xp: Any, candidates: Any, targets: Any, prices: Any, size: int | N
     best = _best(xp, candidates, targets, prices, selected)
     improved = descend(gram, pull, best[:, None], fixed_size=size is not None)
     return _best(xp, candidates, targets, prices, xp.concatenate([best[:, None], improved], axis=1))
+
+
+def _may_meet(xp: Any, candidates: Any, size: int | None) -> bool:
+    """Return whether sums can meet in the middle: on a GPU up to 96 entries, the number of elements counted."""
+    return xp is np or candidates.shape[2] + (size is not None) <= _GPU_ENTRIES
 
 
 def _best(xp: Any, candidates: Any, targets: Any, prices: Any, selected: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from netopt.arrays import FloatArray
 from netopt.network.network import Network
 from netopt.ticket.assemble import assemble
+from netopt.ticket.carry import carry_of
 from netopt.ticket.fold import folded_network
 from netopt.ticket.found import Found
 from netopt.ticket.layers import Layers
@@ -21,16 +23,29 @@ def random_pairs(layers: Layers, width: int, seed: int) -> tuple[tuple[RandomPai
     return maps, biases
 
 
-def build_ticket(target: Network, layers: Layers, *, width: int, seed: int, choose: Choose, advance: Advance) -> Found:
+def build_ticket(
+    target: Network,
+    layers: Layers,
+    *,
+    width: int,
+    seed: int,
+    choose: Choose,
+    advance: Advance,
+    points: FloatArray | None = None,
+) -> Found:
     """Choose the filters for everything learned and join them to a network.
 
     Parameters
     ----------
     choose : which filters stay; it solves the problems (`searched`), or remembers the answers.
     advance : told how far the search is.
+    points : of the domain, (count, inputs); channels make up for errors of others there. None leaves errors alone.
     """
     of_maps, of_biases = random_pairs(layers, width, seed)
-    maps = tuple(find_map(one, pair, choose, advance) for one, pair in zip(layers.maps, of_maps, strict=True))
+    maps = tuple(
+        find_map(one, pair, choose, advance, None if points is None else carry_of(target, one, points))
+        for one, pair in zip(layers.maps, of_maps, strict=True)
+    )
     biases = tuple(find_bias(one, pair, choose, advance) for one, pair in zip(layers.biases, of_biases, strict=True))
     network = assemble(target, layers.scales, maps, biases)
     folded = folded_network(target, layers.scales, maps, biases)

@@ -1,7 +1,7 @@
 r"""How many times as large every map is looked for: subsets of random vectors miss all targets by about the same.
 
 ReLUs are positively homogeneous, so a ticket may hold ``s_v h_v`` at every node and divide once, at the output. What a
-search misses a target z by hardly depends on z as long as sums of subsets reach it: about :math:`e = D^{1.5} / (4 n)`
+search misses a target z by hardly depends on z as long as sums of subsets reach it: about :math:`e = D^{1.5} / (5 n)`
 an entry. So the larger the scale, the smaller the relative error, until targets are out of reach.
 
 How far do sums of n NSN vectors :math:`v_i = |u_i| w_i` of D entries reach? Around the mean share p = 1/2 (k / n for
@@ -11,16 +11,16 @@ subsets of k) they span a zonotope of radius
           n \, \mathrm{E} |u| \, \mathrm{E} w^+ = n / \pi \qquad (p = 1/2,\ |d| = 1),
 
 about 4 p (1 - p) times that for other shares, with a standard deviation of :math:`1.2 / \sqrt n` of itself. Its centre
-:math:`p \sum_i v_i` lies :math:`p \sqrt{n D}` from the origin. Two deviations inside, targets are within reach up to
+:math:`p \sum_i v_i` lies :math:`p \sqrt{n D}` from the origin, which leaves a normally distributed reach
 
-.. math:: |z| \le \rho n, \qquad \rho^2 = \Big(\tfrac{1}{\pi} \, 4 p (1 - p) \big(1 - 2.4 / \sqrt n\big)\Big)^2
-          - p^2 D / n .
+.. math:: r \sim N(\rho n, \sigma^2), \qquad
+          \rho^2 = \big(4 p (1 - p) / \pi\big)^2 - p^2 D / n , \qquad \sigma = 1.2 \cdot 4 p (1 - p) \sqrt n / \pi .
 
 The scale f of a map with blocks :math:`K_t` is the power of two of least
-:math:`\sum_t (D e^2 + \max(0, f |K_t| - \rho n)^2) / f^2`, which is convex in 1 / f: a few blocks of many may be out
-of reach. Measured (maps of two classifiers, D from 10 to 50, n from 32 to 256): on average 8 % more error than at the
-best power of two, where :math:`\rho` is taken for 0.13 at least. There D / n is so large that no target is met, and
-what is found depends on the scale but little.
+:math:`\sum_t (D e^2 + \mathrm{E} \max(0, f |K_t| - r)^2) / f^2`, which is convex in 1 / f. Measured (maps of two
+classifiers, D from 10 to 50, n from 32 to 256): on average 8 % more error than at the best power of two, where
+:math:`\rho` is taken for 0.2 at least. There D / n is so large that no target is met, and what is found depends on the
+scale but little.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ from netopt.ticket.layers import LearnedBias, LearnedMap, Scales, Scaling
 
 #: Powers of two that scales stay between: float32 divides by them at the end.
 _LARGEST = 96
-_LEAST_REACH = 0.13
-_DEVIATIONS = 2.4  # two of 1.2 / sqrt(n)
-_MISSED = 0.25  # of D^1.5 / n, what an entry is off by
+_LEAST_REACH = 0.2  # of n
+_DEVIATION = 1.2  # of the radius, over sqrt(n)
+_MISSED = 0.2  # of D^1.5 / n, what an entry is off by
+_FAR_BELOW = 8  # powers of two below the reach, where no target is out of it
 
 
 def reach(width: int, entries: int, size: int | None = None) -> float:
-    """Return how large a target may be for the sums of subsets of random vectors.
+    """Return how large a target may be for the sums of subsets of random vectors: the mean.
 
     Parameters
     ----------
@@ -56,11 +57,15 @@ def reach(width: int, entries: int, size: int | None = None) -> float:
     --------
     >>> from netopt.ticket.scales import reach
     >>> round(reach(512, 10) / 512, 3), round(reach(32, 10) / 32, 3)
-    (0.276, 0.13)
+    (0.311, 0.2)
     """
-    share = 0.5 if size is None else min(0.5, size / width)
-    radius = 4.0 * share * (1.0 - share) / math.pi * max(0.0, 1.0 - _DEVIATIONS / math.sqrt(width))
+    share = _share(width, size)
+    radius = 4.0 * share * (1.0 - share) / math.pi
     return width * math.sqrt(max(radius**2 - share**2 * entries / width, _LEAST_REACH**2))
+
+
+def _share(width: int, size: int | None) -> float:
+    return 0.5 if size is None else min(0.5, size / width)
 
 
 def equal_scales(scale: float) -> Scaling:
@@ -136,17 +141,27 @@ def _exponent(targets: FloatArray, width: int, size: int | None) -> int:
         return 0
     _, unit = math.frexp(largest)
     lengths = np.linalg.norm(np.ldexp(targets, -unit), axis=1)
-    within = reach(width, entries, size)
+    within, share = reach(width, entries, size), _share(width, size)
+    deviation = _DEVIATION * 4.0 * share * (1.0 - share) * math.sqrt(width) / math.pi
     missed = blocks * entries * (_MISSED * entries**1.5 / width) ** 2
 
     def error(exponent: int) -> float:
         inverse = 2.0**-exponent
-        return missed * inverse**2 + float((np.maximum(0.0, lengths - within * inverse) ** 2).sum())
+        return float(missed * inverse**2) + _expected_excess(lengths, within * inverse, deviation * inverse)
 
-    exponent = math.floor(math.log2(within / float(lengths.max())))
+    exponent = math.floor(math.log2(within / float(lengths.max()))) - _FAR_BELOW
     while error(exponent + 1) < error(exponent):
         exponent += 1
     return min(max(exponent - unit, -_LARGEST), _LARGEST)
+
+
+def _expected_excess(lengths: FloatArray, mean: float, deviation: float) -> float:
+    """Return the sum of E max(0, length - r)^2 for a normally distributed r."""
+    from scipy.special import ndtr
+
+    beyond = (lengths - mean) / deviation
+    density = np.exp(-0.5 * np.minimum(np.square(beyond), 1e3)) / math.sqrt(2.0 * math.pi)
+    return float(deviation**2 * ((1.0 + np.square(beyond)) * ndtr(beyond) + beyond * density).sum())
 
 
 def _in_range(scale: float) -> float:

@@ -12,12 +12,13 @@ So the first sum has to come close to the target's kernel :math:`K_t`, the secon
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.ticket.carry import Carry
 from netopt.ticket.layers import LearnedBias, LearnedMap
 from netopt.ticket.random_network import RandomPair
 
@@ -28,6 +29,8 @@ Advance = Callable[[str, int, int], None]
 
 #: Numbers of the candidates of all problems that are searched together.
 _TOGETHER = 4_000_000
+#: Into how many chunks channels are cut at least where errors are carried from one to the next.
+_CHUNKS = 16
 #: Field of `Subsets` -> the axis along which channels follow each other.
 _CHANNEL_AXES = {"kept": 0, "usable": 1, "channel": 0, "lift": 0, "filters": 0, "sums": 1, "magnitude": 1}
 
@@ -65,7 +68,7 @@ class Chunk:
     key : name of the map or bias.
     first : number of the first channel.
     pair : the random layers; `lift`, (channels, 2n), and `filters`, (channels, 2n, D), are their weights here.
-    targets : (channels, D).
+    targets : (2, channels, D) what the filters kept for either sign are to add up to.
     signs : (2, channels) which of a channel's two problems there are.
     """
 
@@ -124,16 +127,38 @@ class FoundBias:
     subsets: Subsets
 
 
-def find_map(learned: LearnedMap, pair: RandomPair, choose: Choose, advance: Advance) -> FoundMap:
-    """Choose the filters that stand for a learned map."""
+def find_map(
+    learned: LearnedMap, pair: RandomPair, choose: Choose, advance: Advance, carry: Carry | None = None
+) -> FoundMap:
+    """Choose the filters that stand for a learned map; `carry` lets channels make up for errors of those before."""
     signs = np.stack([learned.positive, learned.negative])
-    return FoundMap(learned, _find(learned.key, pair, learned.targets, signs, choose, advance))
+    together = _together(pair)
+    if carry is not None:
+        together = min(together, -(-learned.channels // _CHUNKS) * learned.groups)
+    parts, done = [], 0
+    for chunk in _chunks(
+        learned.key, pair, learned.targets, signs, max(1, together // learned.groups) * learned.groups
+    ):
+        shifted = chunk if carry is None else replace(chunk, targets=chunk.targets + _shift(carry, chunk, learned))
+        part = chunk.subsets(choose(shifted))
+        if carry is not None:
+            channels = chunk.first // learned.groups
+            carry.add(channels, (part.sums - chunk.targets).reshape(2, -1, learned.groups * learned.entries))
+        parts.append(part)
+        done += int(np.count_nonzero(chunk.signs))
+        advance(learned.key, done, int(np.count_nonzero(signs)))
+    return FoundMap(learned, _joined(pair, parts))
 
 
 def find_bias(learned: LearnedBias, pair: RandomPair, choose: Choose, advance: Advance) -> FoundBias:
     """Choose the filters that stand for a learned bias."""
     signs = np.repeat([[True], [False]], pair.channels, axis=1)
-    return FoundBias(learned, _find(learned.key, pair, learned.targets, signs, choose, advance))
+    parts, done = [], 0
+    for chunk in _chunks(learned.key, pair, learned.targets, signs, _together(pair)):
+        parts.append(chunk.subsets(choose(chunk)))
+        done += chunk.lift.shape[0]
+        advance(learned.key, done, pair.channels)
+    return FoundBias(learned, _joined(pair, parts))
 
 
 def searched(find: Finder, *, padded: bool = True) -> Choose:
@@ -150,7 +175,7 @@ def searched(find: Finder, *, padded: bool = True) -> Choose:
         kept = np.zeros(usable.shape, dtype=bool)
         side, channel = np.nonzero(usable.any(axis=2))
         if side.size:
-            wanted = np.where(side == 0, 1.0, -1.0)[:, None] * chunk.targets[channel]
+            wanted = chunk.targets[side, channel]
             kept[side, channel] = _packed(find, usable[side, channel], chunk.candidates, channel, wanted, padded)
         stays: BoolArray = np.logical_or.reduce(kept, axis=0)
         return stays
@@ -158,20 +183,27 @@ def searched(find: Finder, *, padded: bool = True) -> Choose:
     return choose
 
 
-def _find(
-    key: str, pair: RandomPair, targets: FloatArray, signs: BoolArray, choose: Choose, advance: Advance
-) -> Subsets:
-    total, done = int(np.count_nonzero(signs)), 0
-    step = max(1, _TOGETHER // (2 * pair.width * pair.entries))
-    parts = []
+def _shift(carry: Carry, chunk: Chunk, learned: LearnedMap) -> FloatArray:
+    first, count = chunk.first // learned.groups, chunk.lift.shape[0] // learned.groups
+    return carry.shift(first, count, learned.groups * learned.entries).reshape(chunk.targets.shape)
+
+
+def _together(pair: RandomPair) -> int:
+    return max(1, _TOGETHER // (2 * pair.width * pair.entries))
+
+
+def _chunks(key: str, pair: RandomPair, targets: FloatArray, signs: BoolArray, step: int) -> Iterator[Chunk]:
+    """Yield the problems of `step` blocks after another."""
+    both = np.stack([targets, -targets])
     for k, (lift, filters) in enumerate(pair.blocks(step)):
-        channels = slice(k * step, k * step + lift.shape[0])
-        chunk = Chunk(key, channels.start, pair, lift, filters, targets[channels], signs[:, channels])
-        parts.append(chunk.subsets(choose(chunk)))
-        done += int(np.count_nonzero(chunk.signs))
-        advance(key, done, total)
-    joined = {name: np.concatenate([getattr(part, name) for part in parts], k) for name, k in _CHANNEL_AXES.items()}
-    return Subsets(pair, **joined)
+        blocks = slice(k * step, k * step + lift.shape[0])
+        yield Chunk(key, blocks.start, pair, lift, filters, both[:, blocks], signs[:, blocks])
+
+
+def _joined(pair: RandomPair, parts: list[Subsets]) -> Subsets:
+    return Subsets(
+        pair, **{name: np.concatenate([getattr(part, name) for part in parts], k) for name, k in _CHANNEL_AXES.items()}
+    )
 
 
 def _packed(

@@ -17,6 +17,7 @@ from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 from netopt.subset_sum.search import Effort
 from netopt.ticket.build import build_ticket
+from netopt.ticket.carry import POINTS
 from netopt.ticket.certificate import Certificate, certify
 from netopt.ticket.finder import subset_finder
 from netopt.ticket.found import Found
@@ -128,6 +129,7 @@ def find_ticket(
         seed=seed,
         choose=searched(subset_finder(size=size, effort=effort, device=device), padded=size is None),
         advance=advance or (lambda key, done, total: None),
+        points=inputs.sample(np.random.default_rng(seed), POINTS),
     )
     return Ticket(found, inputs, width, scale, seed, size, dimension)
 

@@ -78,9 +78,9 @@ def test_every_pair_of_layers_is_what_the_identity_says(name: str, lower: float,
 def test_a_ticket_comes_close_to_its_target(name: str, lower: float, dimension: int | None) -> None:
     target = TARGETS[name]()
     domain = box_of(target, lower)
-    x = np.random.default_rng(0).uniform(domain.lower, domain.upper, size=(500, target.input_size))
+    x = np.random.default_rng(0).uniform(domain.lower, domain.upper, size=(200, target.input_size))
     expected = target.forward(x)
-    wide = np.abs(found_for(target, domain, width=400, dimension=dimension).network.forward(x) - expected).max()
+    wide = np.abs(found_for(target, domain, width=200, dimension=dimension).network.forward(x) - expected).max()
     narrow = np.abs(found_for(target, domain, width=10, dimension=dimension).network.forward(x) - expected).max()
     assert wide < 0.35 * np.abs(expected).max()
     assert wide < narrow
@@ -91,8 +91,8 @@ def test_the_folded_ticket_and_the_reduced_one_equal_the_ticket(name: str) -> No
     target = TARGETS[name]()
     for lower, dimension in ((-1.0, None), (0.0, None), (0.0, 1)):
         domain = box_of(target, lower)
-        found = found_for(target, domain, width=30, dimension=dimension)
-        x = np.random.default_rng(1).uniform(domain.lower, domain.upper, size=(200, target.input_size))
+        found = found_for(target, domain, width=12, dimension=dimension)
+        x = np.random.default_rng(1).uniform(domain.lower, domain.upper, size=(50, target.input_size))
         value = found.network.forward(x)
         reduction = reduce_network(found.network, domain, compute_bounds(found.network, domain))
         assert reduction.network.forward(x) == pytest.approx(value, rel=1e-9, abs=1e-12)

@@ -39,7 +39,7 @@ def test_subsets_miss_targets_within_reach_by_the_same_and_others_by_more(
     directions = generator.normal(size=(8, entries))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     errors = []
-    for part in (0.1, 0.7, 3.0):
+    for part in (0.1, 0.5, 3.0):
         targets = part * reach(width, entries, size) * directions
         errors.append(find_subsets(candidates, targets, size=size, effort=EFFORTS["quick"]).error.mean() ** 0.5)
     assert errors[1] < 2.0 * errors[0] + 1e-3

@@ -1,7 +1,7 @@
 """Tickets of image classifiers: accuracy, errors, sizes and time against the width of the random network.
 
-Usage: python benchmarks/tickets/classifiers/run.py DATA.npz NET.onnx --widths 32 64 [--dimension 10] [--scale 8]
-           [--effort quick]           [-o results.csv]
+Usage: python benchmarks/tickets/classifiers/run.py DATA.npz NET.onnx --widths 32 64 [--dimension 10]
+           [--scale 8] [--effort quick] [-o results.csv]
 
 Rows are appended; those that the file has already are not measured again.
 """
@@ -36,12 +36,19 @@ def accuracy(network: Network, images: FloatArray, labels: FloatArray) -> float:
 
 
 def measure(
-    target: Network, width: int, scale: float, dimension: int | None, effort: str, data: dict[str, Any]
+    target: Network, width: int, scale: str, dimension: int | None, effort: str, data: dict[str, Any]
 ) -> dict[str, Any]:
     """Return one row."""
     box = Box(np.zeros(target.input_size), np.ones(target.input_size))
     begun = time.process_time()
-    found = find_ticket(target, width, scale=scale, dimension=dimension, domain=box, effort=named_effort(effort))
+    found = find_ticket(
+        target,
+        width,
+        scale=None if scale == "auto" else float(scale),
+        dimension=dimension,
+        domain=box,
+        effort=named_effort(effort),
+    )
     seconds = time.process_time() - begun
     folded = found.found.folded
     assert folded is not None, "inputs of images are never negative"
@@ -76,7 +83,7 @@ def main() -> None:
     parser.add_argument("network", type=Path)
     parser.add_argument("--widths", type=int, nargs="+", required=True)
     parser.add_argument("--dimension", type=int, default=0, help="largest dimension of a problem; 0 for any")
-    parser.add_argument("--scale", type=float, default=8.0)
+    parser.add_argument("--scale", default="auto", help="a number, or auto for one a map")
     parser.add_argument("--effort", default="quick")
     parser.add_argument("-o", "--output", type=Path, default=HERE / "results.csv")
     arguments = parser.parse_args()
