@@ -49,6 +49,21 @@ class Box(Domain):
         object.__setattr__(self, "high", high)
 
     @classmethod
+    def each(cls, low: FloatArray, high: FloatArray) -> list[Box]:
+        """Return the boxes with the given finite corners (k, n); faster than one by one for very many."""
+        if low.ndim != 2 or low.shape != high.shape or not (np.isfinite(low).all() and np.isfinite(high).all()):
+            return [
+                cls(first, second) for first, second in zip(low, high, strict=True)
+            ]  # one of them says what is wrong
+        boxes = []
+        for first, second in zip(low, high, strict=True):
+            box = cls.__new__(cls)
+            object.__setattr__(box, "low", first)
+            object.__setattr__(box, "high", second)
+            boxes.append(box)
+        return boxes
+
+    @classmethod
     def ball(cls, center: ArrayLike, radius: float, lower: ArrayLike = -np.inf, upper: ArrayLike = np.inf) -> Box:
         """Return the L-infinity ball around `center`, cut to ``[lower, upper]``."""
         middle = np.asarray(center, dtype=np.float64)

@@ -129,7 +129,9 @@ def expand(formula: Formula) -> list[Clause]:
         return [(formula,)]
     operator, parts = formula
     if operator == "and":
-        plain = tuple(part for part in parts if isinstance(part, int))
+        plain = tuple([part for part in parts if isinstance(part, int)])
+        if len(plain) == len(parts):
+            return [plain]
         clauses: list[Clause] = [plain]
         for part in parts:
             if not isinstance(part, int):
@@ -242,7 +244,7 @@ class _Assembler:
                 raise InputError(
                     f"input X_{open_ended[0]} has no {side} bound in the property; bound every input from both sides"
                 )
-        return [Box(first, second) for first, second in zip(low, high, strict=True)]
+        return Box.each(low, high)
 
     def _domain(self, box: Box, rows: Clause) -> Domain:
         """Return the box, cut by linear rows and integrality."""

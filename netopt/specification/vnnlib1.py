@@ -1,14 +1,16 @@
 """Parser of VNN-LIB 1.0: SMT-LIB declarations of X_i and Y_i and assertions of linear inequalities under and/or.
 
-A whole simple comparison such as ``(<= X_3 0.5)`` is one token, so that files of hundreds of thousands of them are
-read in seconds. Strict inequalities are read as non-strict ones, which is the field's practice: verifiers decide
-closed sets, and `unsat` of the closed set implies `unsat` of the open one.
+A whole simple comparison such as ``(<= X_3 0.5)`` is one token, and so is a whole conjunction of them, so that files of
+hundreds of thousands are read in a second. Strict inequalities are read as non-strict ones, which is the field's
+practice: verifiers decide closed sets, and `unsat` of the closed set implies `unsat` of the open one.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,17 +20,15 @@ from netopt.errors import InputError
 from netopt.specification.normal_form import Formula, LinearRows
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_TOKEN = re.compile(
-    rf"\(\s*([<>]=?)\s+([XY]_\d+)\s+([XY]_\d+|{_NUMBER})\s*\)"  # a comparison with a variable on the left
-    r"|([()])"
-    r"|([^\s()]+)"
-)
+_SIMPLE = rf"\(\s*[<>]=?\s+[XY]_\d+\s+(?:[XY]_\d+|{_NUMBER})\s*\)"  # a comparison with a variable on the left
+_COMPARISON = re.compile(_SIMPLE)
+_TOKEN = re.compile(rf"({_SIMPLE}|\(\s*and(?:\s*{_SIMPLE})++\s*\))|([()])|([^\s()]+)")
 _IS_NUMBER = re.compile(_NUMBER)
 _VARIABLE = re.compile(r"([XY])_(0|[1-9]\d*)")
 _COMMENT = re.compile(r";[^\n]*")
 _DEPTH_LIMIT = 200
 
-#: An expression: a symbol, the number of a comparison token, or [token number, *parts].
+#: An expression: a symbol, the row of a simple comparison, ("and", rows), or [token number, *parts].
 _Expression = Any
 
 
@@ -46,8 +46,8 @@ def parse_vnnlib1(text: str) -> tuple[list[Formula], LinearRows]:
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens: list[tuple[str, str, str, str, str]] = _TOKEN.findall(text)
-        self.simple: dict[tuple[str, str, str], int] = {}
+        self.tokens: list[tuple[str, str, str]] = _TOKEN.findall(text)
+        self.simple: dict[str, int] = {}
         self.sizes = {"X": 0, "Y": 0}
         self.declared: dict[str, int] = {}
         self.general: list[tuple[dict[str, float], float]] = []
@@ -62,16 +62,16 @@ class _Parser:
     # Nesting ------------------------------------------------------------------------------------------------------
 
     def _nest(self) -> list[_Expression]:
-        """Return the top-level expressions as nested lists; a comparison token becomes its number in `simple`."""
+        """Return the top-level expressions as nested lists."""
         top: list[_Expression] = []
         current = top
         stack: list[list[_Expression]] = []
-        simple = self.simple
-        for k, (operator, left, right, parenthesis, symbol) in enumerate(self.tokens):
-            if operator:
+        blocks = self._blocks()
+        for k, (block, parenthesis, symbol) in enumerate(self.tokens):
+            if block:
                 if current is top:
                     self._fail(k, "a comparison stands outside of any (assert …)")
-                current.append(simple.setdefault((operator, left, right), len(simple)))
+                current.append(next(blocks))
             elif symbol:
                 if current is top:
                     self._fail(k, f"{symbol!r} stands outside of any (assert …) or (declare-const …)")
@@ -88,14 +88,27 @@ class _Parser:
             self._fail(stack[1][0] if len(stack) > 1 else current[0], "'(' is never closed")
         return top
 
+    def _blocks(self) -> Iterator[Formula]:
+        """Yield the formula of every token that is one; equal comparisons have one row, a number in `simple`."""
+        blocks = [token[0] for token in self.tokens if token[0]]
+        comparisons: list[str] = _COMPARISON.findall("".join(blocks))
+        self.simple = {text: row for row, text in enumerate(dict.fromkeys(comparisons))}
+        rows: list[Formula] = list(map(self.simple.__getitem__, comparisons))
+        first = 0
+        for block in blocks:
+            opened = block.count("(")
+            if opened == 1:  # a conjunction opens one more
+                yield rows[first]
+                first += 1
+            else:
+                yield "and", rows[first : first + opened - 1]
+                first += opened - 1
+
     def _fail(self, token: int, problem: str) -> NoReturn:
-        start = 0
-        for k, match in enumerate(_TOKEN.finditer(self.text)):
-            if k == token:
-                start = match.start()
-                break
-        line = self.text.count("\n", 0, start) + 1
-        raise InputError(f"line {line}: {problem}")
+        self._fail_at(next(islice(_TOKEN.finditer(self.text), token, None)).start(), problem)
+
+    def _fail_at(self, place: int, problem: str) -> NoReturn:
+        raise InputError(f"line {self.text.count(chr(10), 0, place) + 1}: {problem}")
 
     # Declarations -------------------------------------------------------------------------------------------------
 
@@ -138,7 +151,7 @@ class _Parser:
         return self._formula(expression[2], expression[0], 0)
 
     def _formula(self, expression: _Expression, parent: int, depth: int) -> Formula:
-        if isinstance(expression, int):
+        if isinstance(expression, int | tuple):
             return expression
         if isinstance(expression, str) or len(expression) < 2 or not isinstance(expression[1], str):
             self._fail(parent, f"expected a formula, found {self._shown(expression)}")
@@ -148,7 +161,7 @@ class _Parser:
         if operator in ("and", "or"):
             parts = self._flattened(expression)
             return operator, [
-                part if type(part) is int else self._formula(part, expression[0], depth + 1) for part in parts
+                part if type(part) is not list else self._formula(part, expression[0], depth + 1) for part in parts
             ]
         if operator not in ("<=", "<", ">=", ">", "="):
             self._fail(expression[0], f"expected and, or, <=, >=, <, > or =, found {operator!r}")
@@ -157,14 +170,12 @@ class _Parser:
     @staticmethod
     def _flattened(expression: list[_Expression]) -> list[_Expression]:
         """Return the operands of and/or, nested ones of the same operator opened, in order and without recursion."""
-        parts: list[_Expression] = expression[2:]
-        if all(type(part) is int for part in parts):
-            return parts
-        parts = []
-        waiting = expression[:1:-1]
+        operator, parts, waiting = expression[1], list[_Expression](), expression[:1:-1]
         while waiting:
             part = waiting.pop()
-            if isinstance(part, list) and len(part) > 1 and part[1] == expression[1]:
+            if type(part) is tuple and operator == "and":
+                parts.extend(part[1])
+            elif type(part) is list and len(part) > 1 and part[1] == operator:
                 waiting.extend(part[:1:-1])
             else:
                 parts.append(part)
@@ -201,8 +212,8 @@ class _Parser:
                     coefficients[term] = coefficients.get(term, 0.0) + factor
                 else:
                     self._fail(token, f"{term!r} is neither a number nor a declared variable")
-            elif isinstance(term, int) or len(term) < 3:
-                self._fail(token, f"expected a term, found {'a formula' if isinstance(term, int) else 'nothing'}")
+            elif not isinstance(term, list) or len(term) < 3:
+                self._fail(token, f"expected a term, found {'nothing' if isinstance(term, list) else 'a formula'}")
             else:
                 waiting.extend(self._operands(term, factor))
         return coefficients, constant
@@ -256,22 +267,21 @@ class _Parser:
 
     def _simple_arrays(self) -> tuple[FloatArray, Any, Any, FloatArray]:
         """Return sign, left column, right column (-1 for a number) and bound of every simple comparison."""
-        count = len(self.simple)
-        sign = np.fromiter((1.0 if op[0] == "<" else -1.0 for op, _, _ in self.simple), dtype=np.float64, count=count)
-        declared = self.declared
-        try:
-            left = np.fromiter((declared[name] for _, name, _ in self.simple), dtype=np.int64, count=count)
-            right = np.fromiter(
-                (declared[text] if text[0] in "XY" else -1 for _, _, text in self.simple), dtype=np.int64, count=count
-            )
-        except KeyError as error:
-            name = error.args[0]
-            where = next(k for k, token in enumerate(self.tokens) if name in token[1:3])
-            self._fail(where, f"{name!r} is not declared")
-        value = np.fromiter(
-            (0.0 if text[0] in "XY" else float(text) for _, _, text in self.simple), dtype=np.float64, count=count
-        )
-        if not np.isfinite(value).all():
-            text = list(self.simple)[int(np.flatnonzero(~np.isfinite(value))[0])][2]
-            self._fail(next(k for k, t in enumerate(self.tokens) if t[2] == text), f"the constant {text} is too large")
+        words = " ".join([text[1:-1] for text in self.simple]).split()
+        operators, lefts, rights = words[0::3], words[1::3], words[2::3]
+        declared, count = self.declared, len(self.simple)
+        compared = np.array([text[0] in "XY" for text in rights], dtype=bool)
+        sign = np.array([1.0 if operator[0] == "<" else -1.0 for operator in operators], dtype=np.float64)
+        left = np.array([declared.get(name, -1) for name in lefts], dtype=np.int64)
+        right = np.full(count, -1, dtype=np.int64)
+        value = np.zeros(count)
+        names = [rights[k] for k in np.flatnonzero(compared).tolist()]
+        right[compared] = [declared.get(name, -1) for name in names]
+        value[~compared] = [float(rights[k]) for k in np.flatnonzero(~compared).tolist()]
+        texts = list(self.simple)
+        for wrong in np.flatnonzero((left < 0) | (compared & (right < 0)))[:1].tolist():
+            name = lefts[wrong] if left[wrong] < 0 else rights[wrong]
+            self._fail_at(self.text.index(texts[wrong]), f"{name!r} is not declared")
+        for wrong in np.flatnonzero(~np.isfinite(value))[:1].tolist():
+            self._fail_at(self.text.index(texts[wrong]), f"the constant {rights[wrong]} is too large")
         return sign, left, right, sign * value

@@ -44,7 +44,8 @@ class NetworkDeclaration:
 
 def is_vnnlib2(text: str) -> bool:
     """Return whether a file's text is a 2.0 query: it states its version or declares a network."""
-    return _VERSION.search(_COMMENT.sub("", text)) is not None
+    # Both come before the first assertion, and most of a file behind it.
+    return _VERSION.search(_COMMENT.sub("", text).partition("(assert")[0]) is not None
 
 
 def declaration(text: str) -> NetworkDeclaration:

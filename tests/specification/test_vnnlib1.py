@@ -265,3 +265,45 @@ def test_reads_sixty_thousand_boxes(vnncomp: Path) -> None:
     prop = read_vnnlib(vnncomp / "nn4sys_2023" / "vnnlib" / "lindex_60000.vnnlib.gz")
     assert len(prop.cases) == 60_000
     assert sum(len(case.disjuncts) for case in prop.cases) == 120_000
+
+
+@pytest.mark.parametrize(
+    ("formula", "disjuncts"),
+    [
+        ("(and (<= X_0 0.5) (<= Y_0 0) (<= X_1 0.25))", 1),
+        ("(and (and (<= X_0 0.5) (>= Y_0 0)) (<= Y_1 1) (and (<= Y_0 3)))", 1),
+        ("(or (and (<= X_0 0.5)(<= Y_0 0)) (and\n( < X_0 0.5 )\n( >= Y_0 1 ) ) (>= Y_1 1))", 3),
+        ("(or (and (<= Y_0 0) (or (<= Y_1 0) (>= Y_1 2))) (and (<= Y_0 0) (<= (+ Y_0 Y_1) 1)))", 3),
+        ("(and (<= Y_0 Y_1) (or (and (<= X_0 0.5) (<= Y_0 2)) (and (<= X_0 0.25) (<= Y_1 2))))", 2),
+    ],
+)
+def test_conjunctions_of_comparisons_mean_what_they_say(formula: str, disjuncts: int, tmp_path: Path) -> None:
+    text = "\n".join(f"(declare-const {v} Real)" for v in ("X_0", "X_1", "Y_0", "Y_1"))
+    text += "\n" + "".join(f"(assert (>= X_{k} -1))(assert (<= X_{k} 1))" for k in range(2)) + f"\n(assert {formula})"
+    path = tmp_path / "p.vnnlib"
+    path.write_text(text)
+    prop = read_vnnlib(path)
+    assert sum(len(case.disjuncts) for case in prop.cases) == disjuncts
+    generator = np.random.default_rng(0)
+    x, y = np.round(generator.uniform(-1, 1, (400, 2)) * 8) / 8, np.round(generator.uniform(-1, 4, (400, 2)) * 2) / 2
+    tree = parse(formula)[0]
+    expected = [bool(evaluate(tree, a, b)) for a, b in zip(x, y, strict=True)]
+    assert any(expected)
+    assert not all(expected)
+    assert prop.satisfied(x, y).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("(or (and (<= X_0 1) (>= Y_0 0))\n(and (<= X_7 1) (>= Y_0 0)))", r"line 3: 'X_7' is not declared"),
+        ("(or (and (<= X_0 1) (>= Y_0 0))\n(and (<= X_0 1) (>= Y_0 X_00)))", r"line 3: 'X_00' is not declared"),
+        ("(or (<= X_0 1)\n(and (<= X_0 1) (>= Y_0 1e999)))", r"line 3: the constant 1e999 is too large"),
+        ("(<= (and (<= X_0 1) (<= Y_0 1)) 1)", r"line 2: expected a term, found a formula"),
+    ],
+)
+def test_a_mistake_inside_a_conjunction_is_found_in_its_line(formula: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.vnnlib"
+    path.write_text(f"(declare-const X_0 Real)(declare-const Y_0 Real)\n(assert {formula})")
+    with pytest.raises(InputError, match=message):
+        read_vnnlib(path)
