@@ -7,6 +7,7 @@ of early layers are cheap, and where they are loose, those of later layers are w
 from __future__ import annotations
 
 import time
+from collections import deque
 from itertools import accumulate
 
 from netopt.bounds.window_plan import WindowPlan
@@ -27,18 +28,20 @@ class LayerShares:
         read = {node.input for node in network.nodes if isinstance(node, Relu)} | {network.output}
         own = [sum(map(_products, node.maps)) if isinstance(node, Affine) else 0 for node in network.nodes]
         so_far = dict(zip((node.name for node in network.nodes), accumulate(own), strict=True))
-        self._waiting = {
-            node.name: (node.size, _row(network, node, so_far)) for node in network.affines if node.name in read
-        }
+        self._waiting = deque(
+            (node.name, node.size, _row(network, node, so_far)) for node in network.affines if node.name in read
+        )
 
     def end(self, node: Affine, wanted: float) -> float:
-        """Return when an Affine should be ready of which so many neurons are to be bounded.
+        """Return when an Affine should be ready of which so many neurons are to be bounded; asked in their order.
 
         Later layers are taken to have as large a share of such neurons.
         """
         now = time.monotonic()
-        size, row = self._waiting.pop(node.name)
-        later = sum(count * cost for count, cost in self._waiting.values()) * wanted / max(size, 1)
+        name, size, row = self._waiting.popleft()
+        while name != node.name:
+            name, size, row = self._waiting.popleft()
+        later = sum(count * cost for _, count, cost in self._waiting) * wanted / max(size, 1)
         mine = wanted * row
         part = max(_AT_LEAST, mine / (mine + later)) if later > 0.0 else 1.0
         return now + part * (self._deadline - now)
