@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from netopt.arrays import IntArray
+from netopt.arrays import IntArray, array_namespace
 from netopt.errors import InputError
 from netopt.gpu.kernels import Kernels
 from netopt.pruning.harp.pieces import THREADS, pieces_of
@@ -38,7 +38,7 @@ class GpuSelector:
 
     def __init__(self, library: Any, offsets: IntArray) -> None:
         layers = offsets.size - 1
-        self._library, self._cut, self._size = library, pieces_of(library, offsets), int(offsets[-1])
+        self._cut, self._size = pieces_of(library, offsets), int(offsets[-1])
         self._bits, self._place = (library.empty(self._size, "u4") for _ in range(2))
         self._nan = library.zeros(1, "u8")
         self._counters = library.zeros(sum(_COUNTERS) * layers, "u4")
@@ -49,12 +49,14 @@ class GpuSelector:
 
     def keep_largest(self, scores: Any, keep: IntArray) -> Any:
         """Return the mask, as `netopt.pruning.harp.select.Selector` does; NaN is only counted."""
-        bits = as_bits(self._library, scores, "scores")
-        self._move(keep)
+        library = array_namespace(scores)
+        bits = as_bits(library, scores, "scores")
+        if self._keep is None or not np.array_equal(self._keep, keep):
+            self._keep, self._wanted = keep.copy(), library.asarray(keep.astype(np.uint32))
         self._counters.fill(0)
         high, middle, low, arrived, candidates, bins, left, inside = self._parts
         arrived, bins = arrived.reshape(3, -1), bins.reshape(3, -1)
-        mask, cut, size = self._library.empty(self._size, "u1"), self._cut, np.int64(self._size)
+        mask, cut, size = library.empty(self._size, "u1"), self._cut, np.int64(self._size)
         place = (bits, size, cut.layer, cut.begin, cut.end, cut.counts)
         grid = (min(_BLOCKS, cut.most), keep.size)
 
@@ -87,11 +89,6 @@ class GpuSelector:
         if count:
             self._nan.fill(0)
         return count
-
-    def _move(self, keep: IntArray) -> None:
-        """Copy the counts to the GPU where they have changed."""
-        if self._keep is None or not np.array_equal(self._keep, keep):
-            self._keep, self._wanted = keep.copy(), self._library.asarray(keep.astype(np.uint32))
 
 
 def as_bits(library: Any, values: Any, what: str) -> Any:
