@@ -22,23 +22,19 @@ QUICK = Effort(width=16, subsets=1, flips=10, rounds=0)
 def test_a_ticket_follows_from_its_seed_and_its_masks(tmp_path: Path) -> None:
     for target, dimension, scale in ((perceptron(), None, None), (convolutional(), 2, 8.0)):
         domain = box_of(target, -1.0)
-        found = find_ticket(target, 24, scale=scale, seed=7, dimension=dimension, domain=domain, effort=QUICK)
+        found = find_ticket(target, 8, scale=scale, seed=7, dimension=dimension, domain=domain, effort=QUICK)
         assert (
-            find_ticket(
-                target, 24, scale=scale, seed=7, dimension=dimension, domain=domain, effort=QUICK
-            ).network.sha256
+            find_ticket(target, 8, scale=scale, seed=7, dimension=dimension, domain=domain, effort=QUICK).network.sha256
             == found.network.sha256
         )
         assert (
-            find_ticket(
-                target, 24, scale=scale, seed=8, dimension=dimension, domain=domain, effort=QUICK
-            ).network.sha256
+            find_ticket(target, 8, scale=scale, seed=8, dimension=dimension, domain=domain, effort=QUICK).network.sha256
             != found.network.sha256
         )
         save_masks(found, tmp_path / "masks.npz")
         again = load_ticket(target, tmp_path / "masks.npz")
         assert again.network.sha256 == found.network.sha256
-        assert (again.width, again.scale, again.seed, again.size, again.dimension) == (24, scale, 7, None, dimension)
+        assert (again.width, again.scale, again.seed, again.size, again.dimension) == (8, scale, 7, None, dimension)
         assert again.certificate().output.tolist() == found.certificate().output.tolist()
 
 
@@ -65,9 +61,9 @@ def test_masks_of_another_target_or_damaged_ones_are_refused(tmp_path: Path) -> 
 
 def test_subsets_of_a_fixed_size_have_that_size() -> None:
     target = perceptron()
-    found = find_ticket(target, 40, size=12, domain=box_of(target, 0.0), effort=QUICK)
+    found = find_ticket(target, 24, size=6, domain=box_of(target, 0.0), effort=QUICK)
     for one in (*found.found.maps, *found.found.biases):
-        assert (one.subsets.kept.sum(axis=1) == 12).all()
+        assert (one.subsets.kept.sum(axis=1) == 6).all()
     x = np.random.default_rng(0).uniform(size=(500, 4))
     assert (np.abs(found.network.forward(x) - target.forward(x)) <= found.certificate().output).all()
 

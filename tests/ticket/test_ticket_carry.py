@@ -67,7 +67,7 @@ def test_chunks_make_up_for_those_before_as_well_as_can_be(window: int, monkeypa
 def test_errors_of_a_map_add_up_to_less(lower: float, most: float, dimension: int | None) -> None:
     target = perceptron(0, (40, 4), bias=0.0)
     domain = box_of(target, lower)
-    x = np.random.default_rng(0).uniform(lower, 1.0, size=(4000, 40))
+    x = np.random.default_rng(0).uniform(lower, 1.0, size=(2000, 40))
     with_carry, without = (
         float(
             np.square(

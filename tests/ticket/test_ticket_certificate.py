@@ -78,7 +78,7 @@ def test_one_layer_is_certified_tightly() -> None:
 def test_the_proven_worst_case_lies_between_what_is_found_and_the_certificate(lower: float) -> None:
     target = perceptron(2, (2, 3, 1))
     domain = box_of(target, lower)
-    found = found_for(target, domain, width=25)
+    found = found_for(target, domain, width=10)
     certificate = certify(found, domain, compute_bounds(target, domain))
     worst = worst_difference(target, found.network, domain, time_limit=60.0)
     x = np.random.default_rng(0).uniform(domain.lower, domain.upper, size=(20_000, 2))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ticket_cases import TARGETS, box_of, convolutional, found_for, perceptron
 
@@ -171,6 +171,7 @@ def test_a_bias_that_differs_between_pixels_is_refused() -> None:
         learned_layers(target.with_nodes(nodes), box_of(target, 0.0), equal_scales(8.0))
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 4), st.sampled_from([0.125, 3.0, None]))
 def test_tickets_of_odd_targets_equal_what_is_left_of_them(
     seed: int, hidden: int, depth: int, scale: float | None
