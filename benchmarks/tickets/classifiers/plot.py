@@ -21,10 +21,12 @@ def main() -> None:
     parser.add_argument("results", type=Path, nargs="?", default=HERE / "results.csv")
     results = pd.read_csv(parser.parse_args().results)
     figure, axes = plt.subplots(figsize=(6.0, 3.6))
-    for (network, dimension), rows in results.groupby(["network", "dimension"]):
+    for (network, dimension, scale), rows in results.groupby(["network", "dimension", "scale"]):
         ordered = rows.sort_values("width")
         kind = "one group of outputs" if dimension == 0 else f"dimensions to {dimension}"
-        (line,) = axes.plot(ordered["width"], ordered["ticket_accuracy"], "o-", label=f"{network}, {kind}")
+        (line,) = axes.plot(
+            ordered["width"], ordered["ticket_accuracy"], "o-", label=f"{network}, {kind}, scale {scale}"
+        )
         axes.axhline(ordered["target_accuracy"].iloc[0], color=line.get_color(), linewidth=0.6, linestyle=":")
     axes.set_xscale("log", base=2)
     axes.set_xlabel("width n: random channels of each sign for an input channel")
