@@ -22,7 +22,8 @@ _POSITIVE = (
     "gamma",
 )
 #: How fast rates learn beside scores, and what the weight of the hardware loss grows to, unless asked for otherwise.
-_RATE_FACTOR, _LAST_GAMMA = 0.2, 2.0
+_RATE_FACTOR = 0.2
+_LAST_GAMMA = {"weights": 2.0, "channels": 6.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,8 @@ class HarpOptions:
     rate_learning_rate : that of the rates, where they are learned; None for a fifth of `learning_rate`, which keeps the
         rates of small layers from running to 1 before scores have settled. The authors have it equal to
         `learning_rate`.
-    gamma : by how much the weight of the hardware loss grows an epoch; None for ``2 / epochs``, which meets targets in
-        few epochs. The authors have 0.01, with 20 epochs of hundreds of steps.
+    gamma : by how much the weight of the hardware loss grows an epoch; None for ``2 / epochs``, or ``6 / epochs``
+        for channels, which meets targets in few epochs. The authors have 0.01, with 20 epochs of hundreds of steps.
     start : one of `STARTS`, the pattern of rates that training begins with, or keeps.
     structure : "weights" or "channels".
     learn_scores, learn_rates : what the mask's stage learns; where neither, the largest weights at the rates of `start`
@@ -119,7 +120,7 @@ class HarpOptions:
     @property
     def gamma_step(self) -> float:
         """By how much the weight of the hardware loss grows an epoch."""
-        return _LAST_GAMMA / max(self.epochs, 1) if self.gamma is None else self.gamma
+        return _LAST_GAMMA[self.structure] / max(self.epochs, 1) if self.gamma is None else self.gamma
 
     @property
     def known_beta(self) -> float:
