@@ -111,7 +111,10 @@ class Convolution(LinearMap):
 
     @cached_property
     def _flipped(self) -> Convolution | None:
-        """The transpose as a convolution, which takes half the time of adding up windows; None where it is none."""
+        """The transpose as a convolution, which takes half the time of adding up windows of the same size.
+
+        None where it is none, or where its windows are more than twice those of the convolution.
+        """
         spans = [(k - 1) * d for k, d in zip(self.weight.shape[2:], self.dilations, strict=True)]
         _, height, width = self.in_shape
         before = [span - pad for span, pad in zip(spans, self.pads[:2], strict=True)]
@@ -119,7 +122,8 @@ class Convolution(LinearMap):
             size + span - out - pad
             for size, span, out, pad in zip((height, width), spans, self.out_shape[1:], before, strict=True)
         ]
-        if self.groups > 1 or self.strides != (1, 1) or min(*before, *after) < 0:
+        larger = self.out_shape[0] * height * width > 2 * self.in_shape[0] * self.out_shape[1] * self.out_shape[2]
+        if larger or self.groups > 1 or self.strides != (1, 1) or min(*before, *after) < 0:
             return None
         weight = np.ascontiguousarray(self.weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
         return replace(self, weight=weight, in_shape=self.out_shape, pads=(*before, *after))
