@@ -12,12 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from netopt.bounds.inputs import as_inputs
-from netopt.bounds.interval import collect
+from netopt.bounds.interval import inexact_relus, tightened
 from netopt.bounds.neuron_bounds import bound_neurons, bound_outputs
 from netopt.bounds.preactivation import LEVELS, PreactivationBounds
-from netopt.bounds.propagation import propagate
-from netopt.network.network import INPUT, Network
+from netopt.network.network import Network
 from netopt.specification.domain import Domain
 
 #: Steps of the search: twice as many bring bounds a few per cent tighter.
@@ -61,11 +59,9 @@ def alpha_crown_bounds(
     """
     bounds.require(network)
     pairs = bounds.pairs
-    for relu in network.relus:
-        if set(network[relu.input].inputs) != {INPUT}:  # those are exact
-            pairs[relu.name] = bound_neurons(network, domain, pairs, relu, steps, stopped)
-    state = propagate(network, as_inputs(network, domain), pairs)
-    tight = collect(state, bounds.level).intersect(bounds)
+    for relu in inexact_relus(network):
+        pairs[relu.name] = bound_neurons(network, domain, pairs, relu, steps, stopped)
+    tight = tightened(bounds, network, domain, pairs)
     if stopped():
         return tight
     lower, upper = bound_outputs(network, domain, tight, steps, stopped)

@@ -12,15 +12,14 @@ Kotha, Brix, Kolter, Dvijotham, Zhang, *Provably bounding neural network preimag
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray
-from netopt.bounds.inputs import as_inputs
-from netopt.bounds.interval import collect
-from netopt.bounds.neuron_bounds import Condition, Pairs, bound_neurons
+from netopt.bounds.interval import tightened
+from netopt.bounds.neuron_bounds import Condition, bound_neurons
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.bounds.propagation import propagate
 from netopt.errors import InputError
 from netopt.network.network import Network
 from netopt.specification.domain import Domain
@@ -30,8 +29,6 @@ _STEPS, _SWEEPS = 20, 4
 #: Mean share of their ranges that the unstable neurons of a layer have to lose for the next layer to be taken, and of
 #: the last layer for another sweep.
 _LAYER_GAIN, _SWEEP_GAIN = 0.02, 0.05
-
-Bounds = dict[str, tuple[FloatArray, FloatArray]]
 
 
 def constrained_bounds(
@@ -77,45 +74,40 @@ def constrained_bounds(
     for condition in conditions:
         if condition.rows.count != 1:
             raise InputError(f"a condition is about one objective, not {condition.rows.count}")
-    each = [_sweeps(network, domain, bounds.pairs, condition, stopped) for condition in conditions]
-    somewhere = [pairs for pairs in each if pairs is not None]
-    nowhere = np.array([pairs is None for pairs in each], dtype=bool)
-    if not somewhere:
-        return bounds, nowhere
-    loosest = {
-        name: (
-            np.minimum.reduce([pairs[name][0] for pairs in somewhere]),
-            np.maximum.reduce([pairs[name][1] for pairs in somewhere]),
-        )
-        for name in bounds.pairs
-    }
-    state = propagate(network, as_inputs(network, domain), loosest)
-    return collect(state, bounds.level).intersect(bounds), nowhere
+    each = [_where_met(network, domain, bounds, condition, stopped) for condition in conditions]
+    nowhere = np.array([met is None for met in each], dtype=bool)
+    somewhere = [met for met in each if met is not None]
+    return reduce(PreactivationBounds.unite, somewhere) if somewhere else bounds, nowhere
 
 
-def _sweeps(
-    network: Network, domain: Domain, known: Pairs, condition: Condition, stopped: Callable[[], bool]
-) -> Bounds | None:
-    """Return bounds of all ReLUs where one condition is met; None where they contradict each other."""
-    pairs = dict(known)
+def _where_met(
+    network: Network,
+    domain: Domain,
+    known: PreactivationBounds,
+    condition: Condition,
+    stopped: Callable[[], bool],
+) -> PreactivationBounds | None:
+    """Return bounds that hold where one condition is met; None where they contradict each other."""
+    if stopped():
+        return known
+    pairs = known.pairs
     for _ in range(_SWEEPS):
-        first = None
+        gains: list[float | None] = []
         for relu in reversed(network.relus):
             if stopped():
-                return pairs
+                break
             before = pairs[relu.name]
             lower, upper = pairs[relu.name] = bound_neurons(network, domain, pairs, relu, _STEPS, stopped, condition)
             if (lower > upper).any():
                 return None
             gain = _gain(before, (lower, upper))
-            first = gain if first is None else first
+            gains.append(gain)
             if gain is not None and gain < _LAYER_GAIN:
                 break
-        if first is None or first < _SWEEP_GAIN:
+        if not gains or gains[0] is None or gains[0] < _SWEEP_GAIN:
             break
-    state = propagate(network, as_inputs(network, domain), pairs)
-    crossed = any((state.lower[relu.input] > state.upper[relu.input]).any() for relu in network.relus)
-    return None if crossed else pairs
+    met = tightened(known, network, domain, pairs)
+    return None if any((lower > upper).any() for lower, upper in met.pairs.values()) else met
 
 
 def _gain(before: tuple[FloatArray, FloatArray], after: tuple[FloatArray, FloatArray]) -> float | None:

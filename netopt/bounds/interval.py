@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from netopt.bounds.inputs import as_inputs
-from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.preactivation import Pairs, PreactivationBounds
 from netopt.bounds.propagation import Propagation, propagate
-from netopt.network.network import Network
+from netopt.network.network import INPUT, Network
+from netopt.network.nodes import Relu
 from netopt.specification.domain import Domain
 
 
@@ -42,3 +43,13 @@ def collect(state: Propagation, level: str) -> PreactivationBounds:
         level=level,
         network_sha256=network.sha256,
     )
+
+
+def tightened(bounds: PreactivationBounds, network: Network, domain: Domain, pairs: Pairs) -> PreactivationBounds:
+    """Return `bounds` with tighter ones of the ReLUs, name -> (lower, upper), and what these say of later nodes."""
+    return collect(propagate(network, as_inputs(network, domain), pairs), bounds.level).intersect(bounds)
+
+
+def inexact_relus(network: Network) -> list[Relu]:
+    """Return the ReLUs whose pre-activations are no functions of the inputs alone: intervals of those are exact."""
+    return [relu for relu in network.relus if set(network[relu.input].inputs) != {INPUT}]

@@ -11,7 +11,7 @@ Kotha, Brix, Kolter, Dvijotham, Zhang, *Provably bounding neural network preimag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from netopt.bounds.inputs import as_inputs
 from netopt.bounds.interval import collect
 from netopt.bounds.objectives import Objectives
 from netopt.bounds.phases import PhaseBounds
-from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.preactivation import Pairs, PreactivationBounds
 from netopt.bounds.propagation import Propagation, propagate
 from netopt.network.network import Network
 from netopt.network.nodes import Affine, Relu
@@ -31,8 +31,6 @@ from netopt.specification.domain import Domain
 
 #: Most bounds searched together, so that they stay in the processor's cache; and most neurons of one network.
 _BLOCK, _NEURONS = 256, 2048
-
-Pairs = Mapping[str, tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from netopt.archive import arrays_of, write_arrays
+from netopt.archive import arrays_of, under, write_arrays
 from netopt.arrays import BoolArray, FloatArray
 from netopt.errors import InputError
 from netopt.network.network import Network
 
 #: The levels, loosest and fastest first.
 LEVELS = ("interval", "crown", "alpha-crown", "lp", "milp")
+
+#: Bounds of each Relu together: name -> (lower, upper), (size,) each.
+Pairs = Mapping[str, tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,17 +82,35 @@ class PreactivationBounds:
         InputError
             The bounds belong to different networks.
         """
+        level = max(self.level, other.level, key=LEVELS.index)
+        return self._combined(other, np.maximum, np.minimum, level)
+
+    def unite(self, other: PreactivationBounds) -> PreactivationBounds:
+        """Return the looser of both, bound by bound: what holds wherever either does; the level is the looser one.
+
+        Raises
+        ------
+        InputError
+            The bounds belong to different networks.
+        """
+        level = min(self.level, other.level, key=LEVELS.index)
+        return self._combined(other, np.minimum, np.maximum, level)
+
+    def _combined(
+        self, other: PreactivationBounds, lower: np.ufunc, upper: np.ufunc, level: str
+    ) -> PreactivationBounds:
+        """Return what two functions make of the lower and of the upper bounds of both."""
         if self.network_sha256 != other.network_sha256 or self.lower.keys() != other.lower.keys():
             raise InputError(
                 f"bounds of two networks ({self.network_sha256[:12]} and {other.network_sha256[:12]})"
-                " cannot be intersected; compute both for one network"
+                " cannot be combined; compute both for one network"
             )
         return PreactivationBounds(
-            lower={name: np.maximum(value, other.lower[name]) for name, value in self.lower.items()},
-            upper={name: np.minimum(value, other.upper[name]) for name, value in self.upper.items()},
-            output_lower=np.maximum(self.output_lower, other.output_lower),
-            output_upper=np.minimum(self.output_upper, other.output_upper),
-            level=max(self.level, other.level, key=LEVELS.index),
+            lower={name: lower(value, other.lower[name]) for name, value in self.lower.items()},
+            upper={name: upper(value, other.upper[name]) for name, value in self.upper.items()},
+            output_lower=lower(self.output_lower, other.output_lower),
+            output_upper=upper(self.output_upper, other.output_upper),
+            level=level,
             network_sha256=self.network_sha256,
         )
 
@@ -118,8 +139,8 @@ class PreactivationBounds:
         """
         with arrays_of(path, "bounds", "make it with 'netopt bounds'") as content:
             bounds = cls(
-                lower={k.removeprefix("lower/"): v for k, v in content.items() if k.startswith("lower/")},
-                upper={k.removeprefix("upper/"): v for k, v in content.items() if k.startswith("upper/")},
+                lower=under("lower/", content),
+                upper=under("upper/", content),
                 output_lower=content["output_lower"],
                 output_upper=content["output_upper"],
                 level=str(content["level"]),

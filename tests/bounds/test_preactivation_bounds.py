@@ -41,8 +41,21 @@ def test_intersection_keeps_the_tighter_side():
     np.testing.assert_array_equal(both.lower["layer2.relu"], crown.lower["layer2.relu"])
     assert both.level == "milp"
     other = random_network(1)
-    with pytest.raises(InputError, match="cannot be intersected"):
+    with pytest.raises(InputError, match="cannot be combined"):
         crown.intersect(crown_bounds(other, box))
+
+
+def test_union_keeps_the_looser_side():
+    network = random_network(0)
+    box = unit_box(network)
+    interval, crown = interval_bounds(network, box), crown_bounds(network, box)
+    shifted = replace(interval, output_lower=crown.output_lower + 0.5, level="milp")
+    either = shifted.unite(crown)
+    np.testing.assert_array_equal(either.output_lower, crown.output_lower)
+    np.testing.assert_array_equal(either.output_upper, interval.output_upper)
+    np.testing.assert_array_equal(either.lower["layer2.relu"], interval.lower["layer2.relu"])
+    np.testing.assert_array_equal(either.upper["layer2.relu"], interval.upper["layer2.relu"])
+    assert either.level == "crown"
 
 
 def test_bounds_of_another_network_are_refused():

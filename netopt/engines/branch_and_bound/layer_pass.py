@@ -14,14 +14,12 @@ import numpy as np
 
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.alpha_crown import STEPS
-from netopt.bounds.inputs import as_inputs
-from netopt.bounds.interval import collect
-from netopt.bounds.neuron_bounds import Pairs, bound_neurons
-from netopt.bounds.preactivation import PreactivationBounds
-from netopt.bounds.propagation import propagate
+from netopt.bounds.interval import inexact_relus, tightened
+from netopt.bounds.neuron_bounds import bound_neurons
+from netopt.bounds.preactivation import Pairs, PreactivationBounds
 from netopt.engines.branch_and_bound.neuron_split import NeuronSplit
 from netopt.engines.branch_and_bound.team import Package, Team
-from netopt.network.network import INPUT, Network
+from netopt.network.network import Network
 from netopt.network.nodes import Relu
 from netopt.specification.domain import Domain
 
@@ -100,7 +98,7 @@ def split_neurons(
     bounds.require(network)
     pairs = bounds.pairs
     scene, package = Scene(network, domain), None
-    behind = [relu for relu in network.relus if set(network[relu.input].inputs) != {INPUT}]  # those in front are exact
+    behind = inexact_relus(network)
     for k, relu in enumerate(behind):
         if team is not None and package is None and team.ready():
             package = Package.of(scene)
@@ -117,7 +115,7 @@ def split_neurons(
             if answer is not None:
                 lower, upper = np.maximum(lower, answer[0]), np.minimum(upper, answer[1])
         pairs[relu.name] = lower, upper
-    return collect(propagate(network, as_inputs(network, domain), pairs), bounds.level).intersect(bounds)
+    return tightened(bounds, network, domain, pairs)
 
 
 def bound_hand(scene: Scene, hand: Hand) -> tuple[FloatArray, FloatArray]:

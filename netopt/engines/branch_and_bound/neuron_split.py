@@ -22,8 +22,9 @@ import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.bounds.inputs import as_inputs
-from netopt.bounds.neuron_bounds import Pairs, search_of_neurons
+from netopt.bounds.neuron_bounds import search_of_neurons
 from netopt.bounds.phases import PhaseBounds
+from netopt.bounds.preactivation import Pairs
 from netopt.bounds.propagation import propagate
 from netopt.engines.branch_and_bound.branching import NONE, candidates, choose
 from netopt.engines.branch_and_bound.open_phases import OpenPhases

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
@@ -95,12 +96,4 @@ def _bound(scene: Scene, share: Share, stopped: Callable[[], bool]) -> Found:
 def _loosest(known: PreactivationBounds, answers: list[Found | None]) -> PreactivationBounds:
     """Return what holds wherever a condition of any share is met; where an answer is missing, only what was known."""
     met = [known if answer is None else answer[0] for answer in answers if answer is None or not answer[1].all()]
-    if not met:
-        return known
-    return replace(
-        known,
-        lower={name: np.minimum.reduce([bounds.lower[name] for bounds in met]) for name in known.lower},
-        upper={name: np.maximum.reduce([bounds.upper[name] for bounds in met]) for name in known.upper},
-        output_lower=np.minimum.reduce([bounds.output_lower for bounds in met]),
-        output_upper=np.maximum.reduce([bounds.output_upper for bounds in met]),
-    )
+    return reduce(PreactivationBounds.unite, met) if met else known
