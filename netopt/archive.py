@@ -47,3 +47,14 @@ def arrays_of(path: Path, what: str, remedy: str) -> Iterator[dict[str, Any]]:
         yield content
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} does not hold {what} written by netopt ({error}); {remedy}") from error
+
+
+def under(prefix: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is called ``prefix + name`` in an archive, by name.
+
+    Examples
+    --------
+    >>> under("kept/", {"kept/layer1": 1, "rate": 2})
+    {'layer1': 1}
+    """
+    return {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}

@@ -68,7 +68,8 @@ def fold_mask(mask: Mask, network: Network, folded: Network, matrix: sparse.csr_
         else np.ones(part.weights.shape, dtype=bool)  # an average of inputs that are scaled one by one
         for part in prunable_maps(folded)
     }
-    return replace(mask, kept=kept, network_sha256=folded.sha256)
+    factors = {key: factor for key, factor in mask.factors.items() if key in kept}
+    return replace(mask, kept=kept, factors=factors, network_sha256=folded.sha256)
 
 
 def _folded_part(kept: BoolArray, part: PrunableMap, folded: PrunableMap, matrix: sparse.csr_array) -> BoolArray:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netopt.archive import arrays_of, write_arrays
+from netopt.archive import arrays_of, under, write_arrays
 from netopt.arrays import FloatArray, IntArray
 from netopt.errors import InputError
 from netopt.network.network import Network
@@ -124,21 +124,17 @@ def read_log(path: Path) -> ProofLog:
             str(header["network_sha256"]),
             str(header["property_sha256"]),
             content["bounded"],
-            Forest(**_named(content, "tree/")),
-            ClosedParts(**_named(content, "leaf/")),
+            Forest(**under("tree/", content)),
+            ClosedParts(**under("leaf/", content)),
             {(int(case), int(disjunct)): str(method) for case, disjunct, method in header["claims"]},
             {int(case): str(level) for case, level in header["levels"]},
             _bounds(content),
         )
 
 
-def _named(content: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): value for name, value in content.items() if name.startswith(prefix)}
-
-
 def _bounds(content: Mapping[str, Any]) -> dict[int, Pairs]:
     bounds: dict[int, Pairs] = {}
-    for name, lower in _named(content, "bounds/").items():
+    for name, lower in under("bounds/", content).items():
         case, side, relu = name.split("/", 2)
         if side == "lower":
             bounds.setdefault(int(case), {})[relu] = (lower, content[f"bounds/{case}/upper/{relu}"])

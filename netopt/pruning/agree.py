@@ -32,18 +32,23 @@ _ROUNDING = 1e-9
 
 def agree(
     network: Network, sparse: Network, sample: Sample, influence: Mapping[str, FloatArray] | None = None
-) -> Network:
-    """Return `sparse` with the biases of a network that agrees with `network` on average over a sample.
+) -> tuple[Network, dict[str, float]]:
+    """Return `sparse` with the biases of a network that agrees with `network` on average over a sample, and factors.
 
     Parameters
     ----------
     sparse : `network` with some of its weights at zero; nodes of the same names, inputs and sizes.
     influence : name of an Affine -> (size,) how much its values count; weights kept are then rescaled layer by layer.
         None leaves the weights as they are.
+
+    Returns
+    -------
+    The network, and the name of each Affine -> what its weights were multiplied by, where it is not 1.
     """
     dense, thin = {INPUT: sample.points}, {INPUT: sample.points}
     last_readers = readers_at_last(network)
     nodes: list[Node] = []
+    factors: dict[str, float] = {}
     for node, small in zip(network.nodes, sparse.nodes, strict=True):
         dense[node.name] = value_of(node, dense)
         if isinstance(small, Relu) or isinstance(node, Relu):
@@ -52,15 +57,17 @@ def agree(
             forget(node, last_readers, dense, thin)
             continue
         counts = None if influence is None else influence[node.name]
-        made, thin[node.name] = adapted(node, small.maps, thin, dense[node.name], sample, counts)
+        made, thin[node.name], factor = adapted(node, small.maps, thin, dense[node.name], sample, counts)
         nodes.append(made)
+        if factor != 1.0:
+            factors[node.name] = factor
         forget(node, last_readers, dense, thin)
-    return sparse.with_nodes(tuple(nodes))
+    return sparse.with_nodes(tuple(nodes)), factors
 
 
 def agree_at(network: Network, sparse: Network, x: FloatArray) -> Network:
     """Return `sparse` with the biases of a network that agrees with `network` at a point (n,), neuron by neuron."""
-    return agree(network, sparse, at_point(x))
+    return agree(network, sparse, at_point(x))[0]
 
 
 def value_of(node: Node, values: Mapping[str, FloatArray]) -> FloatArray:
@@ -90,16 +97,21 @@ def adapted(
     target: FloatArray,
     sample: Sample,
     influence: FloatArray | None,
-) -> tuple[Affine, FloatArray]:
-    """Return an Affine with pruned maps that agrees with its target on average, and its value, (count, size).
+) -> tuple[Affine, FloatArray, float]:
+    """Return an Affine with pruned maps that agrees with its target on average, its value and its weights' factor.
 
     Parameters
     ----------
     maps : the maps of `node`, pruned.
     values : sparse values of the nodes read, (count, size) each.
     target : (count, size) the dense value.
-    influence : (size,) how much each value counts for the factor; None for no factor.
+    influence : (size,) how much each value counts for the factor; None for the factor 1.
+
+    Returns
+    -------
+    The node, its value (count, size), and what its prunable maps were multiplied by.
     """
+    factor = 1.0
     given = [linear_map.apply(values[source]) for source, linear_map in zip(node.inputs, maps, strict=True)]
     if influence is not None:
         learned = [k for k, linear_map in enumerate(node.maps) if not is_structural(linear_map)]
@@ -110,7 +122,7 @@ def adapted(
     for value in given:  # in the order of the dense value, so that what lost nothing keeps its bias to the last bit
         total = total + value
     shift = sample.mean(target - total)
-    return Affine(node.name, node.inputs, maps, node.bias + shift), total + shift
+    return Affine(node.name, node.inputs, maps, node.bias + shift), total + shift, factor
 
 
 def _sum(given: list[FloatArray], without: set[int], target: FloatArray) -> FloatArray:

@@ -3,9 +3,10 @@ r"""From mask to sparse network.
 A pruned row keeps its bias, and may get the *mean* of what it lost: with P the pruned weights and c the values at the
 domain's centre,
 
-.. math:: b_i' = b_i + \sum_{j \in P_i} w_{ij} c_j ,
+.. math:: b_i' = b_i + \sum_{j \in P_i} w_{ij} c_j + (1 - \alpha) \sum_{j \notin P_i} w_{ij} c_j ,
 
-so that dense and sparse network agree at the centre, neuron by neuron.
+:math:`\alpha` the factor that the mask multiplies the weights kept by (1 for most masks), so that
+dense and sparse network agree at the centre, neuron by neuron.
 """
 
 from __future__ import annotations
@@ -78,10 +79,10 @@ def node_values(network: Network, x: FloatArray) -> dict[str, FloatArray]:
 def _without(node: Affine, parts: list[PrunableMap], mask: Mask, means: Mapping[str, FloatArray] | None) -> Affine:
     maps, bias = list(node.maps), node.bias
     for part in parts:
-        kept = mask.kept[part.key]
-        maps[part.index] = with_weights(part.linear_map, np.where(kept, part.weights, 0.0))
+        kept, factor = mask.kept[part.key], mask.factors.get(part.key, 1.0)
+        maps[part.index] = with_weights(part.linear_map, np.where(kept, factor * part.weights, 0.0))
         if means is not None:
-            lost = with_weights(part.linear_map, np.where(kept, 0.0, part.weights))
+            lost = with_weights(part.linear_map, np.where(kept, (1.0 - factor) * part.weights, part.weights))
             bias = bias + lost.apply(_mean(means, part)[None])[0]
     return Affine(node.name, node.inputs, tuple(maps), bias)
 

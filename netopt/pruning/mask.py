@@ -1,15 +1,16 @@
-"""Masks: which weights of a network are kept. Masks are data: saved, loaded, composed, applied."""
+"""Masks: which weights of a network are kept, and times what. Masks are data: saved, loaded, composed, applied."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from netopt.archive import arrays_of, write_arrays
+from netopt.archive import arrays_of, under, write_arrays
 from netopt.arrays import BoolArray
 from netopt.errors import InputError
 from netopt.network.network import Network
@@ -29,12 +30,14 @@ class Mask:
     method : how it was found.
     rate : the fraction that was asked to be removed, in [0, 1).
     network_sha256 : the network it is about.
+    factors : key of `kept` -> what the weights kept there are multiplied by; 1 where there is none.
     """
 
     kept: Mapping[str, BoolArray]
     method: str
     rate: float
     network_sha256: str
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def weights(self) -> int:
@@ -57,7 +60,8 @@ class Mask:
         Raises
         ------
         InputError
-            A map has no array, an array of another shape or no such map exists, or the network has another digest.
+            A map has no array, an array of another shape or no such map exists, a factor is of none of them or not
+            positive, or the network has another digest.
         """
         shapes = {part.key: part.weights.shape for part in prunable_maps(network)}
         if odd := sorted(shapes.keys() ^ self.kept.keys()):
@@ -69,6 +73,12 @@ class Mask:
                 raise InputError(
                     f"the mask of {key!r} has shape {self.kept[key].shape} and its weights {shape};"
                     " make a mask for this network"
+                )
+        for key, factor in self.factors.items():
+            if key not in shapes or not 0.0 < factor < math.inf:
+                raise InputError(
+                    f"the mask multiplies the weights of {key!r} by {factor:g}; give positive factors, for layers"
+                    " that it covers"
                 )
         if self.network_sha256 != network.sha256:
             raise InputError(
@@ -110,10 +120,13 @@ class Mask:
                 composed[part.key] = kept & then
             else:
                 composed[part.key] = _expand(kept & (part.weights != 0.0), then, part.key)
-        return Mask(composed, f"{self.method}+{later.method}", self._rate_with(composed), self.network_sha256)
-
-    def _rate_with(self, composed: Mapping[str, BoolArray]) -> float:
-        return Mask(composed, self.method, self.rate, self.network_sha256).removed
+        factors = {
+            key: self.factors.get(key, 1.0) * later.factors.get(key, 1.0)
+            for key in composed
+            if key in self.factors or key in later.factors
+        }
+        both = Mask(composed, f"{self.method}+{later.method}", self.rate, self.network_sha256, factors)
+        return replace(both, rate=both.removed)
 
     def save(self, path: Path) -> None:
         """Write the mask as ``.npz``.
@@ -124,6 +137,7 @@ class Mask:
             The file cannot be written.
         """
         arrays: dict[str, Any] = {f"kept/{key}": kept for key, kept in self.kept.items()}
+        arrays |= {f"factor/{key}": np.array(factor) for key, factor in self.factors.items()}
         arrays |= {"method": np.array(self.method), "rate": np.array(self.rate)}
         arrays |= {"network_sha256": np.array(self.network_sha256)}
         write_arrays(path, arrays, "the mask")
@@ -138,16 +152,12 @@ class Mask:
             The file is not one of ours. Use `require` to check that it is about the network at hand.
         """
         with arrays_of(path, "a mask", "make it with 'netopt prune --mask'") as content:
-            kept = {key.removeprefix("kept/"): value for key, value in content.items() if key.startswith("kept/")}
-            mask = cls(kept, str(content["method"]), float(content["rate"]), str(content["network_sha256"]))
+            kept = under("kept/", content)
+            factors = {key: float(factor) for key, factor in under("factor/", content).items()}
+            mask = cls(kept, str(content["method"]), float(content["rate"]), str(content["network_sha256"]), factors)
             if any(value.dtype != np.bool_ for value in kept.values()) or not 0.0 <= mask.rate < 1.0:
                 raise ValueError("its arrays are not those of a mask")
         return mask
-
-
-def keep_as_saved(path: Path) -> Callable[[Request], Mapping[str, BoolArray]]:
-    """Return the selection that a mask in a file makes, of the network it is about."""
-    return lambda request: Mask.load(path).select(request)
 
 
 def _expand(stored: BoolArray, then: BoolArray, key: str) -> BoolArray:

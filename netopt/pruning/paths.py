@@ -1,7 +1,8 @@
 """A mask that leaves no path from the inputs to the outputs makes a constant network: such a mask is repaired.
 
 Where nothing arrives any more, the largest weight from a value that the inputs still reach to a neuron that leads to an
-output of the dense network is put back. One such weight a map is enough, so a repair costs at most one weight a map.
+output of the dense network is put back. One such weight a map is enough, and the smallest of the other weights kept
+there makes room for it: none of them is on a path. Only a map that kept nothing has one weight more then.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ def ensure_path(network: Network, kept: Mapping[str, BoolArray]) -> tuple[dict[s
         reached[node.name] = _reach(node, parts.get(node.name, {}), repaired, reached)
         if isinstance(node, Relu) or (reached[node.name] & leads[node.name]).any():
             continue
-        key = _put_back(parts.get(node.name, {}), repaired, reached, leads)
-        if key is not None:
-            notices.append(f"pruning left no path through {key!r}; one of its weights was put back")
+        notice = _put_back(parts.get(node.name, {}), repaired, reached, leads)
+        if notice is not None:
+            notices.append(notice)
             reached[node.name] = _reach(node, parts[node.name], repaired, reached)
     return repaired, tuple(notices)
 
@@ -98,7 +99,12 @@ def _put_back(
     reached: Mapping[str, BoolArray],
     leads: Mapping[str, BoolArray],
 ) -> str | None:
-    """Put back the largest weight that joins what is reached to what leads on; return its map's key, or None."""
+    """Exchange a map's smallest weight kept for the largest that joins what is reached to what leads on.
+
+    Returns
+    -------
+    A notice; None where there is no such weight.
+    """
     best, place = 0.0, None
     for part in parts.values():
         sources = (reached[part.source] & leads[part.source]).astype(np.float64)
@@ -106,11 +112,14 @@ def _put_back(
         size = np.where(joins, np.abs(part.weights), 0.0)
         k = int(size.argmax())
         if size.flat[k] > best:
-            best, place = float(size.flat[k]), (part.key, k)
+            best, place = float(size.flat[k]), (part, k)
     if place is None:
         return None
-    key, k = place
-    changed = kept[key].copy()
+    part, k = place
+    changed, instead = kept[part.key].copy(), "one more than was to be kept"
+    if changed.any():
+        instead = "in place of its smallest"
+        changed.flat[np.where(changed, np.abs(part.weights), np.inf).argmin()] = False
     changed.flat[k] = True
-    kept[key] = changed
-    return key
+    kept[part.key] = changed
+    return f"pruning left no path through {part.key!r}; one of its weights was put back, {instead}"

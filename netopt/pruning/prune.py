@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from netopt.pruning.apply import apply_mask, center_values
 from netopt.pruning.influence import find_ranges
 from netopt.pruning.mask import Mask
 from netopt.pruning.paths import ensure_path
-from netopt.pruning.registry import Method, check_rate, find_method
+from netopt.pruning.registry import Method, as_method, check_rate, find_method
 from netopt.pruning.request import Request
 from netopt.pruning.sample import draw_sample
 from netopt.pruning.weights import prunable_maps
@@ -76,21 +76,24 @@ def prune(
     >>> prune(network, "domain-aware", 0.5, domain=box).network.forward([1.0, 0.25]).tolist()
     [2.25]
     """
-    chosen = find_method(method) if isinstance(method, str) else Method(method.select, takes_rate=False)
+    chosen = find_method(method) if isinstance(method, str) else as_method(method)
     name = method if isinstance(method, str) else method.method
     _check(network, name, chosen, rate, domain, fold)
     ranges = find_ranges(network, domain, bounds) if domain is not None and chosen.needs_domain else None
     generator = np.random.default_rng(seed)
     sample = draw_sample(network, domain, generator) if domain is not None and chosen.averages else None
-    request = Request(network, prunable_maps(network), rate, generator, ranges, sample, chosen.rescales, chosen.priced)
+    parts = prunable_maps(network)
+    request = Request(network, parts, rate, generator, ranges, sample, chosen.rescales, chosen.priced)
     kept = chosen.select(request)
     notices: tuple[str, ...] = ()
     if not chosen.exact:  # a lossless mask of a function that is constant on the domain has no path, rightly
         kept, notices = ensure_path(network, kept)
-    mask = Mask(kept, name, rate, network.sha256)
+    mask = Mask(kept, name, rate, network.sha256, chosen.factors)
     if sample is not None and ranges is not None:
         influence = ranges.influence if chosen.rescales else None
-        return Pruned(agree(network, apply_mask(network, mask), sample, influence), mask, notices)
+        sparse, factors = agree(network, apply_mask(network, mask), sample, influence)
+        of_parts = {part.key: factors[part.node.name] for part in parts if part.node.name in factors}
+        return Pruned(sparse, replace(mask, factors=of_parts), notices)
     means = center_values(network, domain) if domain is not None and fold is not False else None
     return Pruned(apply_mask(network, mask, means), mask, notices)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,7 +11,7 @@ from netopt.arrays import BoolArray
 from netopt.errors import InvalidOptionError
 from netopt.pruning import scores
 from netopt.pruning.lossless import keep_needed
-from netopt.pruning.mask import keep_as_saved
+from netopt.pruning.mask import Mask
 from netopt.pruning.request import Request
 from netopt.pruning.select import keep_globally, keep_layerwise, scaled
 from netopt.pruning.structured import at_random, by_units, norm_of_weights, width_of_values
@@ -33,6 +33,7 @@ class Method:
     averages : whether it looks at points of the domain; biases then take averages over them, not the centre's values.
     rescales : whether the weights kept are multiplied by one factor a layer.
     priced : whether its rate is a price: what all units of a layer cost, as a share of the error of having none.
+    factors : key of a map -> what its weights kept are multiplied by, where that is known beforehand.
     """
 
     select: Selection
@@ -42,6 +43,7 @@ class Method:
     averages: bool = False
     rescales: bool = False
     priced: bool = False
+    factors: Mapping[str, float] = field(default_factory=dict)
 
 
 def _layerwise(score: Callable[[Request], scores.Scores]) -> Selection:
@@ -87,14 +89,21 @@ def find_method(name: str) -> Method:
     ------
     InvalidOptionError
         There is none.
+    InputError
+        The file holds no mask.
     """
     if (path := saved_path(name)) is not None:
-        return Method(keep_as_saved(path), takes_rate=False)
+        return as_method(Mask.load(path))
     if name not in METHODS:
         raise InvalidOptionError(
             f"pruning method {name!r} is unknown; choose one of {', '.join(METHODS)}, or {SAVED}:FILE for a saved mask"
         )
     return METHODS[name]
+
+
+def as_method(mask: Mask) -> Method:
+    """Return the method that keeps what a mask keeps."""
+    return Method(mask.select, takes_rate=False, factors=mask.factors)
 
 
 def check_rate(rate: float) -> float:

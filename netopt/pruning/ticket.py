@@ -51,7 +51,7 @@ def keep_ticket(request: Request) -> dict[str, BoolArray]:
         dense[node.name] = value_of(node, dense)
         if isinstance(node, Affine):
             counts = request.known_ranges.influence[node.name] if request.rescale else None
-            _, thin[node.name] = adapted(node, node.maps, thin, dense[node.name], sample, counts)
+            _, thin[node.name], _ = adapted(node, node.maps, thin, dense[node.name], sample, counts)
         else:
             thin[node.name] = value_of(node, thin)
         if isinstance(node, Affine) and node.name in by_node:

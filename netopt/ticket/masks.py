@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from netopt.archive import arrays_of, write_arrays
+from netopt.archive import arrays_of, under, write_arrays
 from netopt.arrays import BoolArray
 from netopt.errors import InputError
 from netopt.network.network import Network
@@ -64,7 +64,7 @@ def load_ticket(target: Network, path: Path) -> Ticket:
         width, scale, seed = int(content["width"]), float(content["scale"]) or None, int(content["seed"])
         dimension = int(content["dimension"]) or None
         layers = learned_layers(target, domain, given_scales(_scales(content)), dimension)
-        masks = _under("kept/", content)
+        masks = under("kept/", content)
         shapes = {one.key: (one.blocks, 2 * width) for one in layers.maps}
         shapes |= {one.key: (one.targets.shape[0], 2 * width) for one in layers.biases}
         if {key: (mask.shape, mask.dtype) for key, mask in masks.items()} != {
@@ -80,15 +80,11 @@ def load_ticket(target: Network, path: Path) -> Ticket:
 
 def _scales(content: Mapping[str, Any]) -> Scales:
     nodes, constants = (
-        {name: float(value) for name, value in _under(prefix, content).items()} for prefix in ("scale/", "constant/")
+        {name: float(value) for name, value in under(prefix, content).items()} for prefix in ("scale/", "constant/")
     )
     if not all(np.isfinite(scale) and scale > 0.0 for scale in (*nodes.values(), *constants.values())):
         raise ValueError("a scale is not a positive number")
     return Scales(nodes, constants)
-
-
-def _under(prefix: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
 
 
 def _remembered(masks: Mapping[str, BoolArray]) -> Choose:

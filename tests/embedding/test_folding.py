@@ -83,6 +83,7 @@ def test_a_folded_mask_removes_what_the_mask_does(kind) -> None:
         factor = generator.uniform(0.5, 2.0, 6)
         matrix = sparse.csr_array((factor, (np.arange(6), generator.permutation(6))), shape=(6, 6))
     mask = prune(network, "random", 0.5).mask
+    mask = replace(mask, factors=dict.fromkeys(mask.kept, 1.25))
     folded = fold_inputs(network, matrix, np.zeros(factor.size))
     moved = fold_mask(mask, network, folded, matrix)
     moved.require(folded)

@@ -158,7 +158,8 @@ def test_both_networks_agree_on_average_neuron_by_neuron(name: str, method: str)
 def test_a_network_agrees_with_itself_bit_by_bit() -> None:
     for network in ALL.values():
         sample = draw_sample(network, unit_box(network), np.random.default_rng(0))
-        same = agree(network, network, sample)
+        same, factors = agree(network, network, sample)
+        assert not factors
         assert all(np.array_equal(a.bias, b.bias) for a, b in zip(same.affines, network.affines, strict=True))
 
 
@@ -294,11 +295,13 @@ def test_half_of_the_units_of_trained_networks_come_closer_than_by_rank(name: st
         assert kept[: len(units)] == [-(-count // 2) for count in units]
 
 
-def test_factors_are_in_the_network_and_not_in_the_mask() -> None:
+def test_the_mask_holds_the_factors() -> None:
     network = random_network(2, (6, 30, 20, 2))
     box = unit_box(network)
     pruned = prune(network, "ticket-rescaled", 0.7, domain=box)
-    masked = apply_mask(network, pruned.mask)
+    for found, again in zip(pruned.network.affines, apply_mask(network, pruned.mask).affines, strict=True):
+        np.testing.assert_array_equal(found.maps[0].to_csr().toarray(), again.maps[0].to_csr().toarray())
+    masked = apply_mask(network, replace(pruned.mask, factors={}))
     ratios = []
     for found, plain in zip(pruned.network.affines, masked.affines, strict=True):
         first, second = found.maps[0].to_csr().toarray(), plain.maps[0].to_csr().toarray()
@@ -308,6 +311,9 @@ def test_factors_are_in_the_network_and_not_in_the_mask() -> None:
     assert ratios[0] == 1.0  # nothing is lost before the first layer
     assert ratios[1] > 1.0
     assert ratios[2] > 1.0
+    assert pruned.mask.factors == pytest.approx(
+        dict(zip(("layer2.affine", "output.affine"), ratios[1:], strict=True)), rel=1e-12
+    )
 
 
 def test_what_scales_overflow_or_vanish_is_still_chosen() -> None:

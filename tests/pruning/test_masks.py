@@ -9,6 +9,7 @@ from bound_cases import random_network, unit_box
 from pruned_cases import ALL
 
 from netopt.errors import InputError
+from netopt.network.nodes import Affine
 from netopt.pruning.apply import apply_mask, center_values
 from netopt.pruning.mask import Mask
 from netopt.pruning.prune import prune
@@ -25,6 +26,35 @@ def test_a_mask_is_the_same_after_saving_and_loading(name: str, tmp_path: Path) 
     assert all(np.array_equal(again.kept[key], kept) for key, kept in mask.kept.items())
     assert (again.method, again.rate, again.network_sha256) == (mask.method, mask.rate, mask.network_sha256)
     assert again.removed == mask.removed
+
+
+@pytest.mark.parametrize("name", ["deep", "residual", "convolutional"])
+def test_a_saved_mask_holds_the_factors(name: str, tmp_path: Path) -> None:
+    network = ALL[name]
+    pruned = prune(network, "ticket-rescaled", 0.5, domain=unit_box(network))
+    assert pruned.mask.factors
+    pruned.mask.save(tmp_path / "mask.npz")
+    again = Mask.load(tmp_path / "mask.npz")
+    assert again.factors == pruned.mask.factors
+    used = prune(network, f"mask:{tmp_path / 'mask.npz'}", domain=unit_box(network))
+    assert used.mask.factors == pruned.mask.factors
+    for found, reused in zip(pruned.network.affines, used.network.affines, strict=True):
+        for one, other in zip(found.maps, reused.maps, strict=True):
+            np.testing.assert_array_equal(one.to_csr().toarray(), other.to_csr().toarray())
+    center = unit_box(network).center
+    np.testing.assert_allclose(used.network.forward(center), network.forward(center), rtol=1e-9, atol=1e-9)
+
+
+def test_factors_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    network = random_network(1)
+    mask = prune(network, "magnitude", 0.5).mask
+    for factors in ({"layer9.affine": 2.0}, {"layer1.affine": -1.0}, {"layer1.affine": np.inf}):
+        replace(mask, factors=factors).save(tmp_path / "mask.npz")
+        with pytest.raises(InputError, match="give positive factors, for layers that it covers"):
+            Mask.load(tmp_path / "mask.npz").require(network)
+    np.savez(tmp_path / "vector.npz", method="x", rate=0.5, network_sha256="y", **{"factor/layer1.affine": np.ones(2)})
+    with pytest.raises(InputError, match="does not hold a mask written by netopt"):
+        Mask.load(tmp_path / "vector.npz")
 
 
 def test_files_that_hold_no_mask_are_refused(tmp_path: Path) -> None:
@@ -88,6 +118,30 @@ def test_a_composed_mask_does_what_both_do(name: str) -> None:
     other = prune(network, "random", 0.3, seed=4).mask
     either = first.mask.compose(other, network)
     assert all(np.array_equal(kept, first.mask.kept[key] & other.kept[key]) for key, kept in either.kept.items())
+
+
+def test_factors_of_composed_masks_multiply() -> None:
+    network = random_network(2, (6, 30, 20, 2))
+    first = prune(network, "magnitude", 0.3).mask
+    masks = [
+        replace(prune(network, "random", 0.3, seed=k).mask, factors=factors)
+        for k, factors in enumerate(({"layer1.affine": 2.0, "layer2.affine": 3.0}, {"layer2.affine": 0.5}))
+    ]
+    both = masks[0].compose(masks[1], network)
+    assert both.factors == {"layer1.affine": 2.0, "layer2.affine": 1.5}
+    assert first.compose(masks[1], network).factors == {"layer2.affine": 0.5}
+    x = np.random.default_rng(0).normal(size=(20, 6))
+    whole = apply_mask(network, replace(both, factors={}))
+    scale = {"layer1.affine": 2.0, "layer2.affine": 1.5}
+    scaled = whole.with_nodes(
+        tuple(
+            replace(node, maps=tuple(m.scale_rows(np.full(m.out_size, scale.get(node.name, 1.0))) for m in node.maps))
+            if isinstance(node, Affine)
+            else node
+            for node in whole.nodes
+        )
+    )
+    np.testing.assert_allclose(apply_mask(network, both).forward(x), scaled.forward(x), rtol=1e-12)
 
 
 def test_composing_crosses_from_dense_to_sparse_storage() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from bound_cases import random_network, unit_box
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pruned_cases import ALL, pairs
 
@@ -14,7 +14,7 @@ from netopt.pruning.apply import node_values
 from netopt.pruning.influence import find_ranges
 from netopt.pruning.paths import ensure_path
 from netopt.pruning.prune import prune
-from netopt.pruning.registry import METHODS
+from netopt.pruning.registry import METHODS, find_method
 from netopt.pruning.request import Request
 from netopt.pruning.scores import domain_aware, lamp
 from netopt.pruning.select import count_removed
@@ -192,6 +192,31 @@ def test_weights_put_back_are_the_largest_that_lead_on() -> None:
     assert np.argwhere(kept["output.affine"]).tolist() == [[0, 0]]
     assert len(notices) == 2
     assert not none["layer1.affine"].any()
+    assert all("one more than was to be kept" in notice for notice in notices)
+
+
+def test_a_weight_put_back_takes_the_place_of_the_smallest() -> None:
+    first = np.array([[1.0, 5.0], [2.0, 0.5], [9.0, 9.0]])
+    second = np.array([[3.0, 4.0, 0.0]])  # the third neuron leads nowhere
+    network = from_weights([first, second], [np.zeros(3), [0.0]])
+    astray = np.array([[False, False], [False, False], [True, True]])
+    kept, notices = ensure_path(network, {"layer1.affine": astray, "output.affine": np.array([[False, True, True]])})
+    assert kept["layer1.affine"].tolist() == [[False, True], [False, False], [False, True]]
+    assert kept["output.affine"].tolist() == [[True, True, False]]
+    assert [notice.partition("; ")[2] for notice in notices] == [
+        "one of its weights was put back, in place of its smallest"
+    ] * 2
+
+
+@given(st.integers(0, 2**16), st.sampled_from(["random", "magnitude", "neuron-random"]), st.integers(90, 99))
+@settings(max_examples=40)
+def test_a_repair_keeps_no_more_than_was_asked_for(seed: int, method: str, percent: int) -> None:
+    network = random_network(seed, (5, 9, 8, 7, 3))
+    request = Request(network, prunable_maps(network), percent / 100, np.random.default_rng(seed))
+    asked = find_method(method).select(request)
+    kept, _ = ensure_path(network, asked)
+    for key, mask in kept.items():
+        assert mask.sum() == max(asked[key].sum(), 1)
 
 
 def test_a_network_without_a_path_is_refused() -> None:

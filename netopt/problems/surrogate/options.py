@@ -34,9 +34,10 @@ class Pruning:
     @property
     def label(self) -> str:
         """The pruning as it is written on the command line, e.g. ``"domain-aware:0.8"``."""
-        from netopt.pruning.registry import find_method
+        from netopt.pruning.registry import METHODS
 
-        return f"{self.method}:{self.rate:g}" if find_method(self.method).takes_rate else self.method
+        takes_rate = self.method in METHODS and METHODS[self.method].takes_rate  # a saved mask takes none
+        return f"{self.method}:{self.rate:g}" if takes_rate else self.method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
