@@ -232,7 +232,7 @@ class Convolution(LinearMap):
 
     def mix_outputs(self, mixing: sparse.csr_array) -> Convolution | None:
         """Return ``kron(mixing, identity) @ self``: output channels picked and scaled. None when groups would break."""
-        if self.groups > 1 and (mixing - sparse.diags_array(mixing.diagonal())).nnz:
+        if self.groups > 1 and not _is_diagonal(mixing):
             return None
         weight = mixing @ self.weight.reshape(self.weight.shape[0], -1)
         return self.with_weight(np.asarray(weight).reshape(-1, *self.weight.shape[1:]))
@@ -241,7 +241,7 @@ class Convolution(LinearMap):
         """Return ``self @ kron(mixing, identity)``: input channels picked and scaled. None when groups would break."""
         _, height, width = self.in_shape
         if self.groups > 1:
-            if mixing.shape[0] != mixing.shape[1] or (mixing - sparse.diags_array(mixing.diagonal())).nnz:
+            if not _is_diagonal(mixing):
                 return None
             factor = mixing.diagonal().reshape(self.groups, 1, -1)
             grouped = self.weight.reshape(self.groups, -1, self.weight.shape[1], *self.weight.shape[2:])
@@ -270,3 +270,8 @@ class Convolution(LinearMap):
         top, left, bottom, right = self.pads
         pads = (top + first_row, left + first_column, bottom + height - 1 - last_row, right + width - 1 - last_column)
         return replace(self, in_shape=shape, pads=pads)
+
+
+def _is_diagonal(matrix: sparse.csr_array) -> bool:
+    square = matrix.shape[0] == matrix.shape[1]
+    return square and not (matrix - sparse.diags_array(matrix.diagonal())).nnz

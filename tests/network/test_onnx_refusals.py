@@ -94,11 +94,12 @@ def test_unknown_output_option(tmp_path: Path) -> None:
         ([node("Erf", "x")], "Erf"),
         ([node("MaxPool", "i", "y z", kernel_shape=[2])], "indices of the maxima"),
         ([node("Conv", "i i")], "kernel that depends"),
+        ([node("ScatterElements", "x j c", reduction="add")], "joins entries by 'add'"),
     ],
 )
 def test_what_is_not_piecewise_linear_is_refused(nodes: list[onnx.NodeProto], message: str, tmp_path: Path) -> None:
     reshape = node("Reshape", "x s", "i")
-    constants = {"c": normal(3), "s": np.array([1, 1, 3])}
+    constants = {"c": normal(3), "s": np.array([1, 1, 3]), "j": np.zeros((1, 3), dtype=np.int64)}
     path = write_model(tmp_path / "m.onnx", [reshape, *nodes], {"x": (1, 3)}, constants=constants)
     with pytest.raises(UnsupportedOperatorError, match=message) as caught:
         load_network(path)

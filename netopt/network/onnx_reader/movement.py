@@ -8,7 +8,7 @@ import numpy as np
 
 from netopt.arrays import IntArray
 from netopt.network.lowering import Expression
-from netopt.network.onnx_reader.call import Call, LoweringFunction, Tensor, Value
+from netopt.network.onnx_reader.call import Call, Constant, LoweringFunction, Tensor, Value
 from netopt.network.onnx_reader.fold import evaluate
 
 
@@ -22,13 +22,20 @@ def move(call: Call) -> Sequence[Value]:
 
 def concat(call: Call) -> Sequence[Value]:
     """Lower a concatenation, of tensors and constants alike."""
-    return [_join(call, [call.tensor(k) for k in range(len(call.inputs))], [])]
+    return [_join(call, [call.tensor(k) for k in range(len(call.inputs))])]
 
 
 def where(call: Call) -> Sequence[Value]:
     """Lower a choice by a constant mask."""
-    mask = call.constant(0, "condition")
-    return [_join(call, [call.tensor(1), call.tensor(2)], [mask])]
+    return [_join(call, [call.constant(0, "condition"), call.tensor(1), call.tensor(2)])]
+
+
+def scatter(call: Call) -> Sequence[Value]:
+    """Lower entries set at constant places: those of the update instead of those of the tensor."""
+    reduction = call.attribute("reduction", "none")
+    if reduction != "none":
+        raise call.refuse(f"joins entries by {reduction!r}", "netopt takes updates that replace entries only")
+    return [_join(call, [call.tensor(0), call.constant(1, "list of places"), call.tensor(2)])]
 
 
 def pad(call: Call) -> Sequence[Value]:
@@ -67,16 +74,22 @@ def shape(call: Call) -> Sequence[Value]:
     return evaluate(call.node, [call.tensor().index], call.opset)
 
 
-def _join(call: Call, parts: Sequence[Tensor], before: Sequence[IntArray]) -> Tensor:
+def _join(call: Call, operands: Sequence[Value]) -> Tensor:
     """Return the entries of several tensors that the operator picks, numbering them one after another."""
-    offsets = np.concatenate([[0], np.cumsum([part.value.size for part in parts])])
-    numbered = [part.index + offset for part, offset in zip(parts, offsets, strict=False)]
-    index = evaluate(call.node, [*before, *numbered], call.opset)[0]
+    start, parts, numbered = 0, list[tuple[int, Tensor]](), list[Constant]()
+    for operand in operands:
+        if isinstance(operand, Tensor):
+            parts.append((start, operand))
+            numbered.append(operand.index + start)
+            start += operand.value.size
+        else:
+            numbered.append(operand)
+    index = evaluate(call.node, numbered, call.opset)[0]
     pieces: list[Expression] = []
-    for part, start, stop in zip(parts, offsets, offsets[1:], strict=False):
-        mine = (index >= start) & (index < stop)
+    for first, part in parts:
+        mine = (index >= first) & (index < first + part.value.size)
         if mine.any():
-            pieces.append(call.lowering.take(part.value, np.where(mine, index - start, -1).ravel()))
+            pieces.append(call.lowering.take(part.value, np.where(mine, index - first, -1).ravel()))
     return Tensor(index.shape, call.lowering.add(*pieces))
 
 
@@ -84,7 +97,10 @@ LOWERINGS: dict[str, LoweringFunction] = {
     **dict.fromkeys(
         ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Split", "Expand", "Tile"), move
     ),
-    **dict.fromkeys(("DepthToSpace", "SpaceToDepth", "GatherElements", "GatherND"), move),
+    **dict.fromkeys(
+        ("DepthToSpace", "SpaceToDepth", "GatherElements", "GatherND", "Compress", "ReverseSequence"), move
+    ),
+    **dict.fromkeys(("Scatter", "ScatterElements", "ScatterND"), scatter),
     "Concat": concat,
     "Pad": pad,
     "Where": where,

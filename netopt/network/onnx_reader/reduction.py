@@ -1,4 +1,4 @@
-"""Reductions over axes: sum, mean, maximum, minimum."""
+"""Reductions over axes: sum, sum of absolute values, mean, maximum, minimum."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from netopt.network.onnx_reader.call import Call, LoweringFunction, Tensor, Valu
 
 def reduce_sum(call: Call) -> Sequence[Value]:
     """Lower a sum over axes."""
+    return [_summed(call, call.tensor(), mean=False)]
+
+
+def reduce_absolute_sum(call: Call) -> Sequence[Value]:
+    """Lower a sum of absolute values over axes."""
     x = call.tensor()
-    groups, shape = _groups(call, x)
-    return [Tensor(shape, call.lowering.apply(weighted_sums(groups, np.ones(groups.shape), x.value.size), x.value))]
+    return [_summed(call, Tensor(x.shape, call.lowering.leaky_relu(x.value, -1.0)), mean=False)]
 
 
 def reduce_mean(call: Call) -> Sequence[Value]:
     """Lower a mean over axes."""
-    x = call.tensor()
+    return [_summed(call, call.tensor(), mean=True)]
+
+
+def _summed(call: Call, x: Tensor, *, mean: bool) -> Tensor:
     groups, shape = _groups(call, x)
-    weights = np.full(groups.shape, 1.0 / groups.shape[1])
-    return [Tensor(shape, call.lowering.apply(weighted_sums(groups, weights, x.value.size), x.value))]
+    weights = np.full(groups.shape, 1.0 / groups.shape[1] if mean else 1.0)
+    return Tensor(shape, call.lowering.apply(weighted_sums(groups, weights, x.value.size), x.value))
 
 
 def reduce_max(call: Call) -> Sequence[Value]:
@@ -60,6 +67,7 @@ def _groups(call: Call, x: Tensor) -> tuple[IntArray, tuple[int, ...]]:
 
 LOWERINGS: dict[str, LoweringFunction] = {
     "ReduceSum": reduce_sum,
+    "ReduceL1": reduce_absolute_sum,
     "ReduceMean": reduce_mean,
     "ReduceMax": reduce_max,
     "ReduceMin": reduce_min,

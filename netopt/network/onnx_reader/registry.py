@@ -14,7 +14,9 @@ from netopt.network.onnx_reader import (
     movement,
     pooling,
     reduction,
+    resampling,
     softmax,
+    transposed_convolution_layer,
 )
 from netopt.network.onnx_reader.call import LoweringFunction
 
@@ -29,5 +31,7 @@ LOWERINGS: Mapping[str, LoweringFunction] = {
     **movement.LOWERINGS,
     **pooling.LOWERINGS,
     **reduction.LOWERINGS,
+    **resampling.LOWERINGS,
     **softmax.LOWERINGS,
+    **transposed_convolution_layer.LOWERINGS,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,8 +58,8 @@ class Window:
 def read_window(call: Call, image: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
     """Return the window of a Conv or pool node over an image."""
     rank = len(image)
-    strides = _tuple(call, "strides", (1,) * rank)
-    dilations = _tuple(call, "dilations", (1,) * rank)
+    strides = integers(call, "strides", (1,) * rank)
+    dilations = integers(call, "dilations", (1,) * rank)
     if min(*strides, *dilations, *kernel) < 1:
         raise call.malformed(
             f"has kernel {kernel}, strides {strides} and dilations {dilations}, which must be positive"
@@ -76,7 +77,8 @@ def read_window(call: Call, image: tuple[int, ...], kernel: tuple[int, ...]) -> 
     return Window(image, kernel, strides, dilations, begin, end, tuple(out))
 
 
-def _tuple(call: Call, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+def integers(call: Call, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    """Return an attribute of the node that holds as many integers as `default`."""
     found = tuple(int(value) for value in call.attribute(name, default))
     if len(found) != len(default):
         raise call.malformed(f"has {name} {found} for {len(default)} axes")
@@ -89,7 +91,7 @@ def _pads(
     mode = call.attribute("auto_pad", "NOTSET")
     rank = len(image)
     if mode == "NOTSET":
-        pads = _tuple(call, "pads", (0,) * (2 * rank))
+        pads = integers(call, "pads", (0,) * (2 * rank))
         if min(pads) < 0:
             raise call.malformed(f"has negative pads {pads}")
         return pads[:rank], pads[rank:]
@@ -100,5 +102,10 @@ def _pads(
     totals = [
         max((-(-n // stride) - 1) * stride + span - n, 0) for n, span, stride in zip(image, spans, strides, strict=True)
     ]
+    return same_pads(totals, mode)
+
+
+def same_pads(totals: Sequence[int], mode: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the pads before and after each axis: halves, the larger one after for SAME_UPPER, else before."""
     small, large = tuple(t // 2 for t in totals), tuple(t - t // 2 for t in totals)
     return (small, large) if mode == "SAME_UPPER" else (large, small)
