@@ -55,7 +55,7 @@ def attack_beside(
     starts : of each case, for the first process.
     heard : told the results of the first cases, of those that a process came to, once for each process.
     """
-    package, fewer = Package.of(network), max(1, rounds - team.count.bit_length() + 1)
+    package, fewer = Package(network), max(1, rounds - team.count.bit_length() + 1)
     for k, own in enumerate(generator.spawn(team.count)):
         restarts = Restarts(cases, starts if k == 0 else [None] * len(cases), own, seconds, fewer)
         team.lend(climb, package, restarts, heard)

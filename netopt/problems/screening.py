@@ -14,7 +14,7 @@ from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.precision import DOUBLE, SINGLE
 from netopt.bounds.rows import bound_rows
 from netopt.engines.branch_and_bound.box_evaluation import over_norm
-from netopt.engines.branch_and_bound.team import Package, Team, processes
+from netopt.engines.branch_and_bound.team import Package, Team, processes, side_by_side
 from netopt.engines.objective import rows_of
 from netopt.network.network import Network
 from netopt.problems.goal import Goal
@@ -49,16 +49,13 @@ def screen_boxes(network: Network, cases: Iterable[Sequence[Goal]], run: Run, te
     size = int(np.clip(_BYTES // (8 * widest), 1, _BLOCK))
     for precision, level in ((SINGLE, "interval"), (SINGLE, "crown"), (DOUBLE, "crown")):
         open_cases = [left for goals in open_cases if (left := [goal for goal in goals if not goal.closed])]
-        screen = _Screen(BoxBounds(network, precision), level)
+        package = Package(_Screen(BoxBounds(network, precision), level))
         blocks = [open_cases[first : first + size] for first in range(0, len(open_cases), size)]
-        package = None
         while blocks:
             run.check()
             count = processes(team)
-            if count > 1 and package is None:
-                package = Package.of(screen)
             together, blocks = blocks[:count], blocks[count:]
-            _screen(screen, together, run, team, package)
+            _screen(package, together, run, team)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,21 +84,15 @@ class _Block:
         return cls(lower, upper, rows, box[rows.owner])
 
 
-def _screen(
-    screen: _Screen,
-    blocks: Sequence[Sequence[Sequence[Goal]]],
-    run: Run,
-    team: Team | None,
-    package: Package[_Screen] | None,
-) -> None:
+def _screen(package: Package[_Screen], blocks: Sequence[Sequence[Sequence[Goal]]], run: Run, team: Team | None) -> None:
     """Bound the goals of one block in this process, of the others in those of the team."""
+    screen = package.value
     first, *others = [_Block.of(cases) for cases in blocks]
-    futures = []
-    if team is not None and package is not None:
-        futures = [team.begin(_bound_block, package, block) for block in others]
-    upper = [_bound_block(screen, first)]
-    for future, block in zip(futures, others, strict=True):
-        answer = team.answer(future, run.halt.is_set) if team is not None else None
+    own, answers = side_by_side(
+        team, _bound_block, package, others, own=lambda: _bound_block(screen, first), stopped=run.halt.is_set
+    )
+    upper = [own]
+    for block, answer in zip(others, answers, strict=True):
         run.check()
         upper.append(_bound_block(screen, block) if answer is None else answer)
     for cases, found in zip(blocks, upper, strict=True):

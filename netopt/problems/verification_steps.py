@@ -124,25 +124,20 @@ class VerificationSteps:
         self._report("attack")
 
     def _bound(self, network: Network, bounds: BoundsOfCases) -> None:
-        cases = self._open_cases()
-        if not cases:
+        """Bound the goals by interval bounds of the ReLUs, those still open by CROWN's."""
+        if not self._open_cases():
             return
         with self.run.stage("bounds") as record:
-            for goals in cases:
-                self.run.check()
-                bound_goals(network, goals, bounds.cheap(goals[0]))
-            record |= {"open_disjuncts": self._open_count()}
-            if len(cases) == 1:
-                record |= {"unstable_relus": bounds.cheap(cases[0][0]).unstable_count}
-            self._report("bounds")
-            pending = self._open_cases() if self.settings.bounds != "interval" else []
-            for k, goals in enumerate(pending):
-                self.run.check()
-                bound_goals(network, goals, bounds.quick(goals[0], len(pending) - k))
-            record |= {"open_disjuncts": self._open_count()}
-            if len(pending) == 1:
-                record |= {"unstable_relus": bounds.quick(pending[0][0]).unstable_count}
-        self._report("bounds")
+            for interval in (True,) if self.settings.bounds == "interval" else (True, False):
+                cases = self._open_cases()
+                for k, goals in enumerate(cases):
+                    self.run.check()
+                    known = bounds.cheap(goals[0]) if interval else bounds.quick(goals[0], len(cases) - k)
+                    bound_goals(network, goals, known)
+                    if len(cases) == 1:
+                        record |= {"unstable_relus": known.unstable_count}
+                record |= {"open_disjuncts": self._open_count()}
+                self._report("bounds")
 
     def _search_pruned(self, surrogate: Surrogate, hunt: Hunt, bounds: BoundsOfCases) -> None:
         """Search pruned networks for a point of every open disjunct, the most promising first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from netopt.bounds.interval import inexact_relus, tightened
 from netopt.bounds.neuron_bounds import bound_neurons
 from netopt.bounds.preactivation import Pairs, PreactivationBounds
 from netopt.engines.branch_and_bound.neuron_split import NeuronSplit
-from netopt.engines.branch_and_bound.team import Package, Team
+from netopt.engines.branch_and_bound.team import Package, Team, processes, side_by_side
 from netopt.network.network import Network
 from netopt.network.nodes import Relu
 from netopt.specification.domain import Domain
@@ -97,24 +98,25 @@ def split_neurons(
     """
     bounds.require(network)
     pairs = bounds.pairs
-    scene, package = Scene(network, domain), None
+    scene = Scene(network, domain)
+    package = Package(scene)
     behind = inexact_relus(network)
     for k, relu in enumerate(behind):
-        if team is not None and package is None and team.ready():
-            package = Package.of(scene)
         now = time.monotonic()
         seconds = None if deadline is None else max(0.0, deadline - now) / (len(behind) - k)
-        processes = 1 if team is None or package is None else team.count + 1
-        hands = [Hand(pairs, relu.name, neurons, parts, seconds) for neurons in _deal(pairs, relu, processes)]
-        futures = []
-        if team is not None and package is not None:
-            futures = [team.begin(bound_hand, package, hand) for hand in hands[1:] if hand.neurons.size]
-        lower, upper = _bound(scene, hands[0], stopped)
-        for future in futures:
-            answer = team.answer(future, stopped) if team is not None else None
-            if answer is not None:
-                lower, upper = np.maximum(lower, answer[0]), np.minimum(upper, answer[1])
-        pairs[relu.name] = lower, upper
+        first, *others = [
+            Hand(pairs, relu.name, neurons, parts, seconds) for neurons in _deal(pairs, relu, processes(team))
+        ]
+        found, answers = side_by_side(
+            team,
+            bound_hand,
+            package,
+            [hand for hand in others if hand.neurons.size],
+            own=partial(_bound, scene, first, stopped),
+            stopped=stopped,
+        )
+        lower, upper = zip(found, *(answer for answer in answers if answer is not None), strict=True)
+        pairs[relu.name] = np.maximum.reduce(lower), np.minimum.reduce(upper)
     return tightened(bounds, network, domain, pairs)
 
 
@@ -138,10 +140,10 @@ def _bound(scene: Scene, hand: Hand, stopped: Callable[[], bool]) -> tuple[Float
     return split.bounds()
 
 
-def _deal(pairs: Pairs, relu: Relu, processes: int) -> list[IntArray]:
-    """Return a share of a layer's unstable neurons for each process."""
+def _deal(pairs: Pairs, relu: Relu, count: int) -> list[IntArray]:
+    """Return a share of a layer's unstable neurons for each of `count` processes."""
     lower, upper = pairs[relu.name]
     unstable = np.flatnonzero((lower < 0.0) & (upper > 0.0))
     near = np.minimum(upper, -lower)[unstable] / (upper - lower)[unstable]
     order = unstable[np.argsort(near, kind="stable")]
-    return [np.sort(order[k::processes]) for k in range(processes)]
+    return [np.sort(order[k::count]) for k in range(count)]

@@ -15,7 +15,7 @@ from netopt.bounds.neuron_bounds import Condition
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.engines.branch_and_bound.layer_pass import Scene
 from netopt.engines.branch_and_bound.search import Problem
-from netopt.engines.branch_and_bound.team import Package, Team, processes
+from netopt.engines.branch_and_bound.team import Package, Team, processes, side_by_side
 from netopt.engines.objective import rows_of
 
 #: Most open objectives: each costs a search of its own, and what holds for any of them is looser the more they are.
@@ -69,12 +69,10 @@ def where_open(
     scene, count = Scene(problem.network, problem.domain), min(processes(team), len(conditions))
     seconds = max(0.0, deadline - time.monotonic())
     first, *others = [Share(problem.bounds, conditions[k::count], seconds) for k in range(count)]
-    futures = []
-    if team is not None and others:
-        package = Package.of(scene)
-        futures = [team.begin(bound_share, package, share) for share in others]
-    answers: list[Found | None] = [_bound(scene, first, stopped)]
-    answers += [team.answer(future, stopped) if team is not None else None for future in futures]
+    found, answers = side_by_side(
+        team, bound_share, Package(scene), others, own=lambda: _bound(scene, first, stopped), stopped=stopped
+    )
+    answers.insert(0, found)
     for k, answer in enumerate(answers):
         closes[is_open[k::count]] = False if answer is None else answer[1]
     bounds = _loosest(problem.bounds, answers)

@@ -17,7 +17,7 @@ import numpy as np
 from netopt.arrays import FloatArray, IntArray
 from netopt.engines.branch_and_bound.scout import Scout
 from netopt.engines.branch_and_bound.search import OpenParts, Problem, Search, Watch
-from netopt.engines.branch_and_bound.team import Package, Team
+from netopt.engines.branch_and_bound.team import Package, Team, side_by_side
 from netopt.proof.trail import SILENT, Trail
 
 #: Makes a search; a class or a function of a module.
@@ -82,12 +82,14 @@ class Rounds:
         search.open = shares[0]
         package = self._pack(search.problem)
         tasks = [Task(part, enough, seconds, trail.fork()) for part in shares[1:] if part.count]
-        futures = [self._team.begin(work, package, task) for task in tasks]
-        search.advance(begun + seconds, most)
-        self._pace = max(1.0, (search.bounded - before) / max(time.monotonic() - begun, 1e-3))
+
+        def own() -> None:
+            search.advance(begun + seconds, most)
+            self._pace = max(1.0, (search.bounded - before) / max(time.monotonic() - begun, 1e-3))
+
+        _, reports = side_by_side(self._team, work, package, tasks, own=own, stopped=search.watch.stopped)
         open_parts = rest.then(search.open)
-        for task, future in zip(tasks, futures, strict=True):
-            report = self._team.answer(future, search.watch.stopped)
+        for task, report in zip(tasks, reports, strict=True):
             if report is None:  # its parts are still where they were
                 open_parts = open_parts.then(task.parts)
                 continue
@@ -101,7 +103,7 @@ class Rounds:
 
     def _pack(self, problem: Problem) -> Package[Member]:
         if self._package is None or self._package[0] is not problem:
-            self._package = problem, Package.of(Member(self._make, replace(problem, trail=SILENT)))
+            self._package = problem, Package(Member(self._make, replace(problem, trail=SILENT)))
         return self._package[1]
 
     def _deal(self, parts: OpenParts, enough: FloatArray, seconds: float) -> tuple[OpenParts, list[OpenParts]]:

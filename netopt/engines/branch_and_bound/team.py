@@ -1,8 +1,9 @@
 """Processes beside this one, for whatever a search can deal: parts of a domain, neurons of a layer, an attack.
 
 A call is a function of a module, a *package* that many calls share (a network, say; a process keeps the last ones of
-every function), and an item of its own. No answer is ever needed: a process that dies or does not answer in time is
-left alone, and the caller goes on with what it has.
+every function), and an item of its own. Work is dealt `side_by_side`, this process doing a share of it, or lent for
+long. No answer is ever needed: a process that dies or does not answer in time is left alone, and the caller goes on
+with what it has.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import hashlib
 import pickle
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -29,20 +31,28 @@ _LOOK = 0.02
 S = TypeVar("S")
 I = TypeVar("I")  # noqa: E741 - an item, beside S and R
 R = TypeVar("R")
+Own = TypeVar("Own")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Package(Generic[S]):
-    """A pickled value that many calls share."""
+class _Packed:
+    """A pickled value, and what it is known by."""
 
     content: bytes
     digest: bytes
 
-    @classmethod
-    def of(cls, value: S) -> Package[S]:
-        """Pickle a value."""
-        content = pickle.dumps(value, protocol=5)
-        return cls(content, hashlib.sha256(content).digest())
+
+class Package(Generic[S]):
+    """A value that many calls share; it is pickled once, when the first of them is made."""
+
+    def __init__(self, value: S) -> None:
+        self.value = value
+
+    @cached_property
+    def packed(self) -> _Packed:
+        """The value as it travels."""
+        content = pickle.dumps(self.value, protocol=5)
+        return _Packed(content, hashlib.sha256(content).digest())
 
 
 class Team:
@@ -94,7 +104,7 @@ class Team:
     def begin(self, function: Callable[[S, I], R], package: Package[S], item: I) -> Future[R]:
         """Have ``function(package, item)`` called in another process, once it is `ready`."""
         assert self._executor is not None
-        return self._executor.submit(_call, function, package, item)
+        return self._executor.submit(_call, function, package.packed, item)
 
     def lend(self, function: Callable[[S, I], R], package: Package[S], item: I, heard: Callable[[R], None]) -> None:
         """As `begin`, for what takes long; the team is not `ready` for anything else until `heard` has the answer."""
@@ -131,6 +141,33 @@ def processes(team: Team | None) -> int:
     return 1 + team.count if team is not None and team.ready() else 1
 
 
+def side_by_side(
+    team: Team | None,
+    function: Callable[[S, I], R],
+    package: Package[S],
+    items: Sequence[I],
+    *,
+    own: Callable[[], Own],
+    stopped: Callable[[], bool],
+) -> tuple[Own, list[R | None]]:
+    """Have ``function(package, item)`` called for every item in other processes, while `own` is called in this one.
+
+    Parameters
+    ----------
+    team : None where there are no items; else it has been found ready for them.
+    stopped : asked while answers are waited for; none is once it says so.
+
+    Returns
+    -------
+    What `own` returned, and an answer for each item: None where there is none, see `Team.answer`.
+    """
+    if team is None:
+        return own(), []
+    futures = [team.begin(function, package, item) for item in items]
+    result = own()
+    return result, [team.answer(future, stopped) for future in futures]
+
+
 def load() -> None:
     """Do nothing: to be called, it has to be imported, and with it what every search needs."""
     import netopt.engines.branch_and_bound.box_split
@@ -141,12 +178,12 @@ def load() -> None:
 _KEPT = threading.local()
 
 
-def _call(function: Callable[[Any, Any], R], package: Package[Any], item: Any) -> R:
+def _call(function: Callable[[Any, Any], R], packed: _Packed, item: Any) -> R:
     """Call a function in another process, which keeps the unpickled package for the function's next calls."""
     kept: dict[str, dict[bytes, Any]] = _KEPT.__dict__.setdefault("packages", {})
     values = kept.setdefault(f"{function.__module__}.{function.__qualname__}", {})
-    value = values.pop(package.digest) if package.digest in values else pickle.loads(package.content)
-    values[package.digest] = value  # behind those used before
+    value = values.pop(packed.digest) if packed.digest in values else pickle.loads(packed.content)
+    values[packed.digest] = value  # behind those used before
     if len(values) > _PACKAGES:
         del values[next(iter(values))]
     return function(value, item)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from activation_patterns import largest_slack, random_perceptron
 from bound_cases import convolutional_network, degenerate_network, random_network, residual_network, unit_box
-from followed_search import Follower, problem_of, random_objectives
+from followed_search import Follower, problem_of, random_objectives, solved_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,37 +46,27 @@ def finish(split: PhaseSplit) -> None:
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=8)
 def test_maxima_are_those_of_all_activation_patterns(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    perceptron = random_perceptron(generator, [2, 3, 2, 2])
-    lower = generator.integers(-4, 3, size=2) / 2.0
-    upper = lower + generator.integers(0, 4, size=2) / 2.0
-    objectives = random_objectives(generator, 3, 2, 2)
-    truth = np.array([largest_slack(perceptron, o.conjunction, o.norm, lower, upper) for o in objectives])
-    split, follower = search(perceptron.network, Box(lower, upper), objectives, 1e-6)
+    case = solved_case(seed, 2)
+    split, follower = search(case.network, case.box, case.objectives, 1e-6)
 
     finish(split)
 
-    assert (split.upper >= truth - 1e-9).all()
-    assert split.upper == pytest.approx(truth, abs=1e-5)
-    assert follower.best == pytest.approx(truth, abs=1e-5)
+    assert (split.upper >= case.truth - 1e-9).all()
+    assert split.upper == pytest.approx(case.truth, abs=1e-5)
+    assert follower.best == pytest.approx(case.truth, abs=1e-5)
 
 
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=5)
 def test_what_is_proven_negative_is_and_the_rest_has_a_point(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    perceptron = random_perceptron(generator, [3, 3, 3, 2])
-    lower = generator.integers(-4, 3, size=3) / 2.0
-    upper = lower + generator.integers(0, 4, size=3) / 2.0
-    objectives = random_objectives(generator, 3, 3, 2)
-    truth = np.array([largest_slack(perceptron, o.conjunction, o.norm, lower, upper) for o in objectives])
-    split, follower = search(perceptron.network, Box(lower, upper), objectives, None)
+    case = solved_case(seed, 3)
+    split, follower = search(case.network, case.box, case.objectives, None)
 
     finish(split)
 
-    assert (split.upper >= truth - 1e-9).all()
-    assert (split.upper[truth < -1e-6] < 0.0).all()
-    assert (follower.best[truth > 1e-6] >= 0.0).all()
+    assert (split.upper >= case.truth - 1e-9).all()
+    assert (split.upper[case.truth < -1e-6] < 0.0).all()
+    assert (follower.best[case.truth > 1e-6] >= 0.0).all()
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from activation_patterns import largest_slack, random_perceptron
 from bound_cases import convolutional_network, degenerate_network, random_network, residual_network, unit_box
+from followed_search import Follower, problem_of, solved_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
 
-from netopt.bounds.crown import crown_bounds
 from netopt.engines.branch_and_bound.domain_rows import has_exact_rows
 from netopt.engines.branch_and_bound.input_split import InputSplit
 from netopt.engines.branch_and_bound.region_parts import RegionParts, outward
 from netopt.engines.branch_and_bound.regions import Regions
-from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.objective import SlackObjective
 from netopt.network.build import from_weights
 from netopt.network.network import Network
@@ -25,84 +22,40 @@ from netopt.specification.polytope import Polytope
 from netopt.specification.property import Conjunction
 
 
-class Follower:
-    """A watch that replays points; `gap` is None where objectives are to be proven negative."""
-
-    def __init__(self, problem: Problem, gap: float | None) -> None:
-        self.problem, self.gap = problem, gap
-        self.best = np.full(len(problem.objectives), -np.inf)
-
-    def enough(self) -> np.ndarray:
-        if self.gap is None:
-            return np.full(self.best.size, -np.finfo(np.float64).smallest_subnormal)
-        return self.best + self.gap
-
-    def stopped(self) -> bool:
-        return False
-
-    def seen(self, objective: int, points: np.ndarray) -> None:
-        assert self.problem.domain.contains(points).all()
-        values = self.problem.objectives[objective].value(points, self.problem.network.forward(points))
-        self.best[objective] = max(self.best[objective], values.max())
-
-
 def search(
     network: Network, domain: Domain, objectives: list[SlackObjective], gap: float | None
 ) -> tuple[Regions, Follower]:
-    problem = Problem(network, domain, crown_bounds(network, domain), tuple(objectives))
+    problem = problem_of(network, domain, objectives)
     follower = Follower(problem, gap)
     return Regions(problem, follower), follower
-
-
-def random_objectives(generator: np.random.Generator, count: int, inputs: int, outputs: int) -> list[SlackObjective]:
-    objectives = []
-    for _ in range(count):
-        rows = int(generator.integers(1, 4))
-        mixed = None
-        if generator.random() < 0.5:
-            mixed = sparse.csr_array(generator.integers(-2, 3, size=(rows, inputs)) / 2.0)
-        matrix = generator.integers(-4, 5, size=(rows, outputs)) / 2.0
-        bound = generator.integers(-6, 3, size=rows) / 2.0
-        objectives.append(SlackObjective.normalised(Conjunction(matrix, bound, mixed)))
-    return objectives
 
 
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=12)
 def test_maxima_are_those_of_all_activation_patterns(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    perceptron = random_perceptron(generator, [2, 3, 2, 2])
-    lower = generator.integers(-4, 3, size=2) / 2.0
-    upper = lower + generator.integers(0, 4, size=2) / 2.0
-    objectives = random_objectives(generator, 3, 2, 2)
-    truth = np.array([largest_slack(perceptron, o.conjunction, o.norm, lower, upper) for o in objectives])
-    regions, follower = search(perceptron.network, Box(lower, upper), objectives, 1e-6)
+    case = solved_case(seed, 2)
+    regions, follower = search(case.network, case.box, case.objectives, 1e-6)
 
     regions.advance(None, most=5000)
 
     assert regions.finished
-    assert (regions.upper >= truth - 1e-9).all()
-    assert regions.upper == pytest.approx(truth, abs=1e-5)
-    assert follower.best == pytest.approx(truth, abs=1e-5)
+    assert (regions.upper >= case.truth - 1e-9).all()
+    assert regions.upper == pytest.approx(case.truth, abs=1e-5)
+    assert follower.best == pytest.approx(case.truth, abs=1e-5)
 
 
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=12)
 def test_what_is_proven_negative_is(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    perceptron = random_perceptron(generator, [2, 3, 2, 2])
-    lower = generator.integers(-4, 3, size=2) / 2.0
-    upper = lower + generator.integers(0, 4, size=2) / 2.0
-    objectives = random_objectives(generator, 3, 2, 2)
-    truth = np.array([largest_slack(perceptron, o.conjunction, o.norm, lower, upper) for o in objectives])
-    regions, _ = search(perceptron.network, Box(lower, upper), objectives, None)
+    case = solved_case(seed, 2)
+    regions, _ = search(case.network, case.box, case.objectives, None)
 
     regions.advance(None, most=3000)
 
     negative = regions.upper < 0.0
-    assert (regions.upper >= truth - 1e-9).all()
-    assert (truth[negative] < 1e-9).all()
-    assert negative[truth < -1e-6].all()
+    assert (regions.upper >= case.truth - 1e-9).all()
+    assert (case.truth[negative] < 1e-9).all()
+    assert negative[case.truth < -1e-6].all()
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])

@@ -97,7 +97,7 @@ def test_the_parts_furthest_from_closed_are_dealt_first() -> None:
 
 def test_a_process_keeps_what_searches_that_take_turns_need() -> None:
     team = ready_team(lambda: ThreadPoolExecutor(1), 1)
-    packages = [Package.of([k]) for k in range(5)]
+    packages = [Package([k]) for k in range(5)]
     for k, steps in [(0, 1), (1, 1), (0, 2), (1, 2), (2, 1), (0, 3), (3, 1), (4, 1), (0, 4), (1, 1)]:  # 1 is forgotten
         assert team.begin(lengthen, packages[k], "x").result() == steps, k
     team.close()
@@ -105,7 +105,7 @@ def test_a_process_keeps_what_searches_that_take_turns_need() -> None:
 
 def test_a_team_that_is_lent_is_not_ready_until_its_answer_is_heard() -> None:
     team, go, heard = ready_team(lambda: ThreadPoolExecutor(1), 1), threading.Event(), list[bool]()
-    team.lend(await_event, Package.of("x"), go, heard.append)
+    team.lend(await_event, Package("x"), go, heard.append)
     assert not team.ready()
     assert heard == []
     go.set()
@@ -119,7 +119,7 @@ def test_a_team_that_is_lent_is_not_ready_until_its_answer_is_heard() -> None:
 
 def test_a_lent_process_that_dies_is_left_alone() -> None:
     team, heard = ready_team(lambda: Dying(1), 1), list[bool]()
-    team.lend(await_event, Package.of("x"), threading.Event(), heard.append)
+    team.lend(await_event, Package("x"), threading.Event(), heard.append)
     assert not team.ready()
     assert not team.ready()
     assert heard == []
