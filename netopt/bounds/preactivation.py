@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from netopt.archive import arrays_of, under, write_arrays
 from netopt.arrays import BoolArray, FloatArray
 from netopt.errors import InputError
 from netopt.network.network import Network
@@ -126,6 +125,8 @@ class PreactivationBounds:
         arrays |= {f"upper/{name}": value for name, value in self.upper.items()}
         arrays |= {"output_lower": self.output_lower, "output_upper": self.output_upper}
         arrays |= {"level": np.array(self.level), "network_sha256": np.array(self.network_sha256)}
+        from netopt.archive import write_arrays
+
         write_arrays(path, arrays, "bounds")
 
     @classmethod
@@ -137,6 +138,8 @@ class PreactivationBounds:
         InputError
             The file is not one of ours. Use `require` to check that it is about the network at hand.
         """
+        from netopt.archive import arrays_of, under
+
         with arrays_of(path, "bounds", "make it with 'netopt bounds'") as content:
             bounds = cls(
                 lower=under("lower/", content),

@@ -13,8 +13,6 @@ from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
-from netopt.specification.integer import IntegerPoints
-from netopt.specification.polytope import Polytope
 from netopt.specification.property import Case, Conjunction, Property
 
 #: A row number, or ("and" | "or", formulas).
@@ -250,10 +248,16 @@ class _Assembler:
         """Return the box, cut by linear rows and integrality."""
         domain = self._polytope(box, rows) if rows else box
         integral = self.rows.integral
-        return domain if integral is None else IntegerPoints(domain, integral)
+        if integral is None:
+            return domain
+        from netopt.specification.integer import IntegerPoints
+
+        return IntegerPoints(domain, integral)
 
     def _polytope(self, box: Box, rows: Clause) -> Domain:
         """Return the box cut by linear rows; those of one direction (or opposite ones) become one two-sided row."""
+        from netopt.specification.polytope import Polytope
+
         matrix = self.rows.matrix[list(rows)][:, : self.rows.input_size]
         sides: dict[bytes, tuple[int, list[float], list[float]]] = {}
         for k, row in enumerate(rows):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netopt.errors import InputError
 from netopt.specification.collection import collection_paused
 from netopt.specification.normal_form import build_property
 from netopt.specification.property import Property
-from netopt.specification.vnnlib1 import parse_vnnlib1
-from netopt.specification.vnnlib2 import NetworkDeclaration, declaration, is_vnnlib2, parse_vnnlib2
+from netopt.specification.vnnlib_version import is_vnnlib2
+
+if TYPE_CHECKING:
+    from netopt.specification.normal_form import Formula, LinearRows
+    from netopt.specification.vnnlib2 import NetworkDeclaration
 
 
 def read_vnnlib(path: str | Path) -> Property:
@@ -28,7 +32,7 @@ def read_vnnlib(path: str | Path) -> Property:
     text = _read_text(Path(path))
     try:
         with collection_paused():
-            return build_property(*(parse_vnnlib2(text) if is_vnnlib2(text) else parse_vnnlib1(text)))
+            return build_property(*_parse(text))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -43,9 +47,24 @@ def read_declaration(path: str | Path) -> NetworkDeclaration | None:
     """
     text = _read_text(Path(path))
     try:
-        return declaration(text) if is_vnnlib2(text) else None
+        if not is_vnnlib2(text):
+            return None
+        from netopt.specification.vnnlib2 import declaration
+
+        return declaration(text)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _parse(text: str) -> tuple[list[Formula], LinearRows]:
+    """Return the formulas and rows of either version; the parser of the other is not loaded."""
+    if is_vnnlib2(text):
+        from netopt.specification.vnnlib2 import parse_vnnlib2
+
+        return parse_vnnlib2(text)
+    from netopt.specification.vnnlib1 import parse_vnnlib1
+
+    return parse_vnnlib1(text)
 
 
 def _read_text(path: Path) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from netopt.arrays import FloatArray
 from netopt.errors import InputError
 from netopt.specification.normal_form import Formula, LinearRows
+from netopt.specification.vnnlib_version import without_comments
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _SIMPLE = rf"\(\s*[<>]=?\s+[XY]_\d+\s+(?:[XY]_\d+|{_NUMBER})\s*\)"  # a comparison with a variable on the left
@@ -25,7 +26,6 @@ _COMPARISON = re.compile(_SIMPLE)
 _TOKEN = re.compile(rf"({_SIMPLE}|\(\s*and(?:\s*{_SIMPLE})++\s*\))|([()])|([^\s()]+)")
 _IS_NUMBER = re.compile(_NUMBER)
 _VARIABLE = re.compile(r"([XY])_(0|[1-9]\d*)")
-_COMMENT = re.compile(r";[^\n]*")
 _DEPTH_LIMIT = 200
 
 #: An expression: a symbol, the row of a simple comparison, ("and", rows), or [token number, *parts].
@@ -40,7 +40,7 @@ def parse_vnnlib1(text: str) -> tuple[list[Formula], LinearRows]:
     InputError
         A syntax error, an undeclared variable or a term that is not linear; the message names the line.
     """
-    return _Parser(_COMMENT.sub("", text)).run()
+    return _Parser(without_comments(text)).run()
 
 
 class _Parser:

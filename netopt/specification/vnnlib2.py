@@ -16,9 +16,8 @@ import numpy as np
 
 from netopt.errors import InputError
 from netopt.specification.normal_form import Formula, LinearRows
+from netopt.specification.vnnlib_version import without_comments
 
-_VERSION = re.compile(r"\(\s*vnnlib-version\s*<\s*(\d+)\.(\d+)\s*>\s*\)|\(\s*declare-network\b")
-_COMMENT = re.compile(r";[^\n]*")
 #: A number with an exponent, which the package's grammar lacks.
 _EXPONENT = re.compile(r"(?<![\w.])-?\d+(?:\.\d*)?[eE]([-+]?\d+)")
 _LARGEST_EXPONENT = 400
@@ -40,12 +39,6 @@ class NetworkDeclaration:
     name: str
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
-
-
-def is_vnnlib2(text: str) -> bool:
-    """Return whether a file's text is a 2.0 query: it states its version or declares a network."""
-    # Both come before the first assertion, and most of a file behind it.
-    return _VERSION.search(_COMMENT.sub("", text).partition("(assert")[0]) is not None
 
 
 def declaration(text: str) -> NetworkDeclaration:
@@ -80,7 +73,7 @@ def _query(text: str) -> Any:
     import vnnlib
 
     try:
-        return vnnlib.parse_query_string(_EXPONENT.sub(_written_out, _COMMENT.sub("", text)))
+        return vnnlib.parse_query_string(_EXPONENT.sub(_written_out, without_comments(text)))
     except vnnlib.VNNLibException as error:
         raise InputError(_sentence(str(error))) from error
 
