@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from netopt.cli.exits import Exit, complain
 from netopt.cli.harp_progress import epoch_bar
 from netopt.cli.harp_report import content_of, print_report
+from netopt.cli.outputs import check_outputs
 from netopt.cli.report import print_json
 from netopt.errors import InputError, InvalidOptionError
 from netopt.pruning.harp.data_file import LabelledImages, read_data
@@ -55,9 +55,7 @@ class Files:
         InputError
             A folder is missing or closed, or a file makes no sense for this training.
         """
-        for path in filter(None, (self.output, self.mask, self.dense, self.plot, self.checkpoint)):
-            if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-                raise InputError(f"{path} cannot be written; give a file in a folder that exists and is open to you")
+        check_outputs(self.output, self.mask, self.dense, self.plot, self.checkpoint)
         if self.dense is not None and not pretrains:
             raise InvalidOptionError("--dense is the pretrained network; give --pretrain-epochs, or leave it out")
         if self.mask is not None and pretrains and self.dense is None:

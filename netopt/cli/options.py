@@ -83,7 +83,7 @@ def _limit_matrix_threads(count: int) -> int:
 
 Device = Annotated[
     str,
-    Option("--device", metavar="cpu|cuda", help="Where ReLU splitting looks for bounds; cuda needs torch and a GPU."),
+    Option("--device", metavar="cpu|cuda", help="Where arrays are computed with; cuda needs a GPU, see docs/gpu.md."),
 ]
 Threads = Annotated[
     int,

@@ -10,6 +10,7 @@ import click
 from netopt.cli import options
 from netopt.cli.command import Option, command
 from netopt.cli.inputs import read_domain, read_network
+from netopt.cli.outputs import check_outputs
 from netopt.cli.report import print_json, print_table
 from netopt.cli.sizes import LpBound, measure_size, measure_sizes, print_sizes
 
@@ -62,6 +63,7 @@ def prune(
     if lp_bound is not None and property_file is None and lower is None and upper is None:
         raise InvalidOptionError("--lp-bound needs the inputs' range; give --lower and --upper, or --property")
     share = _rate(method, rate, keep)
+    check_outputs(output, mask)
     net = read_network(network, logits=logits)
     domain, known = None, None
     if property_file is not None or lower is not None or upper is not None:

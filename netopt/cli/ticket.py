@@ -14,6 +14,7 @@ import click
 from netopt.cli import options
 from netopt.cli.command import Argument, Option, command
 from netopt.cli.inputs import read_domain, read_network
+from netopt.cli.outputs import check_outputs
 from netopt.cli.report import print_json, print_table
 from netopt.errors import InvalidOptionError
 
@@ -78,9 +79,7 @@ def ticket(
         ),
     ] = None,
     seed: options.Seed = 0,
-    device: Annotated[
-        str, Option("--device", metavar="cpu|cuda", help="Where subsets are searched; cuda needs CuPy and a GPU.")
-    ] = "cpu",
+    device: options.Device = "cpu",
     logits: options.Logits = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -91,10 +90,13 @@ def ticket(
     --upper, or enclose those of --property; without them [-1, 1] for each. Inputs that are never negative need half
     the filters.
     """
+    from netopt.network.onnx_writer import write_onnx
     from netopt.ticket.finder import named_effort
+    from netopt.ticket.masks import save_masks
     from netopt.ticket.sizes import measure_sizes
     from netopt.ticket.ticket import find_ticket
 
+    check_outputs(output, reduced, mask)
     net = read_network(target, logits=logits)
     given = property_file is not None or lower is not None or upper is not None
     domain = read_domain(net, lower, upper, property_file, enclose=True) if given else None
@@ -113,12 +115,10 @@ def ticket(
         )
     sizes = measure_sizes(found.found, found.domain)
     if output is not None:
-        _write(found.network, output)
+        write_onnx(found.network, output)
     if reduced is not None:
-        _write(sizes.network, reduced)
+        write_onnx(sizes.network, reduced)
     if mask is not None:
-        from netopt.ticket.masks import save_masks
-
         save_masks(found, mask)
     content = _content(found, sizes)
     if worst_case is not None:
@@ -157,12 +157,6 @@ def _progress(*, quiet: bool) -> Iterator[Advance | None]:
             bars.update(tasks[key], completed=done)
 
         yield advance
-
-
-def _write(network: Any, path: Path) -> None:
-    from netopt.network.onnx_writer import write_onnx
-
-    write_onnx(network, path)
 
 
 def _worst_case(found: Ticket, sizes: Sizes, known: list[float], seconds: float, seed: int) -> dict[str, Any]:

@@ -152,6 +152,8 @@ class Mask:
             The file is not one of ours. Use `require` to check that it is about the network at hand.
         """
         with arrays_of(path, "a mask", "make it with 'netopt prune --mask'") as content:
+            if "target_sha256" in content:
+                raise ValueError("its masks are those of a ticket's random network; use the ticket's own .onnx file")
             kept = under("kept/", content)
             factors = {key: float(factor) for key, factor in under("factor/", content).items()}
             mask = cls(kept, str(content["method"]), float(content["rate"]), str(content["network_sha256"]), factors)

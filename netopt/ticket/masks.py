@@ -55,27 +55,30 @@ def load_ticket(target: Network, path: Path) -> Ticket:
         The file is not one of ours, or belongs to another target.
     """
     with arrays_of(path, _WHAT, _REMEDY) as content:
-        if str(content["target_sha256"]) != target.sha256:
-            raise InputError(
-                f"{path} holds the masks of a ticket for the network with digest"
-                f" {str(content['target_sha256'])[:12]}, not for the one at hand ({target.sha256[:12]})"
-            )
+        about = str(content["target_sha256"])
         domain = Box(content["lower"], content["upper"])
         width, scale, seed = int(content["width"]), float(content["scale"]) or None, int(content["seed"])
-        dimension = int(content["dimension"]) or None
-        layers = learned_layers(target, domain, given_scales(_scales(content)), dimension)
-        masks = under("kept/", content)
-        shapes = {one.key: (one.blocks, 2 * width) for one in layers.maps}
-        shapes |= {one.key: (one.targets.shape[0], 2 * width) for one in layers.biases}
-        if {key: (mask.shape, mask.dtype) for key, mask in masks.items()} != {
-            key: (shape, np.dtype(bool)) for key, shape in shapes.items()
-        }:
-            raise InputError(f"{path} holds masks that do not fit its own width and target; {_REMEDY}")
-        size = int(content["size"]) or None
-        found = build_ticket(
-            target, layers, width=width, seed=seed, choose=_remembered(masks), advance=lambda key, done, total: None
+        size, dimension = int(content["size"]) or None, int(content["dimension"]) or None
+        scales, masks = _scales(content), under("kept/", content)
+    if about != target.sha256:
+        raise InputError(
+            f"{path} holds the masks of a ticket for the network with digest {about[:12]}, not for the one at hand"
+            f" ({target.sha256[:12]}); give the network it was found for"
         )
-        return Ticket(found, domain, width, scale, seed, size, dimension)
+    try:
+        layers = learned_layers(target, domain, given_scales(scales), dimension)
+    except KeyError as error:
+        raise InputError(f"{path} lacks the scale of {error}; {_REMEDY}") from error
+    shapes = {one.key: (one.blocks, 2 * width) for one in layers.maps}
+    shapes |= {one.key: (one.targets.shape[0], 2 * width) for one in layers.biases}
+    if {key: (mask.shape, mask.dtype) for key, mask in masks.items()} != {
+        key: (shape, np.dtype(bool)) for key, shape in shapes.items()
+    }:
+        raise InputError(f"{path} holds masks that do not fit its own width and target; {_REMEDY}")
+    found = build_ticket(
+        target, layers, width=width, seed=seed, choose=_remembered(masks), advance=lambda key, done, total: None
+    )
+    return Ticket(found, domain, width, scale, seed, size, dimension)
 
 
 def _scales(content: Mapping[str, Any]) -> Scales:

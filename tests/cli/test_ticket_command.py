@@ -78,6 +78,8 @@ def test_text(target: Path) -> None:
         (("--width", 20, "--size", 11), "half the width"),
         (("--width", 20, "--effort", "great"), "unknown effort"),
         (("--width", 20, "--lower", 0), "give --lower and --upper"),
+        (("--width", 20, "-o", "absent/ticket.onnx"), "cannot be written; give a file in a folder that exists"),
+        (("--width", 20, "--mask", "."), "cannot be written; give a file in a folder that exists"),
         (("--width", 0), "--width"),
         ((), "--width"),
     ],
