@@ -59,7 +59,8 @@ Prune = Annotated[
     Option(
         "--prune",
         metavar="METHOD:RATE",
-        help="Search a pruned network (RATE is the fraction removed), or ladder, or relaxed; see docs/surrogates.md.",
+        help="Search a pruned network (RATE is the fraction removed), or mask:FILE, ladder, relaxed; see"
+        " docs/surrogates.md.",
     ),
 ]
 TimeLimit = Annotated[

@@ -13,8 +13,8 @@ DEFAULT_RATES = (0.95, 0.9, 0.8, 0.5)
 
 _LADDER, _RELAXED = "ladder", "relaxed"
 _FORMS = (
-    "write METHOD:RATE (such as domain-aware:0.8), ladder, ladder:RATE,RATE,..., ladder:METHOD:RATE,RATE,...,"
-    " relaxed or relaxed:RATE"
+    "write METHOD:RATE (such as domain-aware:0.8), mask:FILE, ladder, ladder:RATE,RATE,...,"
+    " ladder:METHOD:RATE,RATE,..., relaxed or relaxed:RATE"
 )
 
 
