@@ -37,7 +37,8 @@ def accuracies(results: pd.DataFrame, proofs: pd.DataFrame) -> str:
         proved=lambda verdicts: (verdicts == "unsat").mean(),
         open=lambda verdicts: (~verdicts.isin(("unsat", *_REFUTED))).mean(),
     )
-    table = results.set_index(key).join(robust, how="left").reset_index()
+    ordered = results.sort_values(["dataset", "network", "keep"], ascending=False, kind="stable")
+    table = ordered.set_index(key).join(robust, how="left").reset_index()
     for name in ("clean", "attacked", "proved", "open"):
         table[name] = (100.0 * table[name]).round(1)
     for name in ("keep", "kept"):
@@ -56,9 +57,17 @@ def differences(results: pd.DataFrame) -> str:
 
 
 def times(proofs: pd.DataFrame) -> str:
-    """Return, for the larger radius, how many images were decided and in what time, with and without surrogates."""
-    hard = proofs[(proofs["factor"] > 1.0) & ~proofs["verdict"].isin(("misread", "attacked"))].fillna({"prune": "none"})
-    grouped = hard.groupby(["dataset", "network", "method", "keep", "prune"])
+    """Return, for the larger radius, how many images were decided and in what time, with and without surrogates.
+
+    Only images that the attack does not break are compared.
+    """
+    key = ["dataset", "network", "method", "keep"]
+    hard = proofs[proofs["factor"] > 1.0].fillna({"prune": "none"})
+    broken = hard.loc[hard["verdict"].isin(("misread", "attacked")), [*key, "image"]].drop_duplicates()
+    marked = hard.merge(broken, how="left", indicator="among")
+    asked = marked[marked["among"] == "left_only"]
+    by = ["dataset", "network", "keep", "prune"]
+    grouped = asked.sort_values(by, ascending=[False] * 4).groupby([*key, "prune"], sort=False)
     table = grouped.agg(
         images=("image", "size"),
         proved=("verdict", lambda verdicts: (verdicts == "unsat").sum()),
