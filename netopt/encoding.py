@@ -191,6 +191,9 @@ class _Encoder:
     def _expression(self, node: Affine, rows: IntArray | None = None) -> LinearExpression:
         """Return (some rows of) an Affine over the columns of the nodes it reads."""
         parts = [(self.values[source], m.to_csr(rows)) for source, m in zip(node.inputs, node.maps, strict=True)]
+        if not parts:  # an Affine that reads nothing is its bias
+            none, bias = np.empty(0), node.bias if rows is None else node.bias[rows]
+            return LinearExpression(np.empty(0, np.int64), sparse.csr_array((bias.size, 0)), bias, none, none)
         columns = np.concatenate([value.columns for value, _ in parts])
         matrix = (
             parts[0][1] if len(parts) == 1 else sparse.csr_array(sparse.hstack([m for _, m in parts], format="csr"))

@@ -205,3 +205,15 @@ def test_what_does_not_fit_is_refused() -> None:
     )
     with pytest.raises(UnboundedNeuronError, match=r"layer1\.relu\.0 has bounds \[-inf, 1\]; big-m needs finite ones"):
         encode(network, box, infinite, form)
+
+
+def test_an_affine_that_reads_nothing_is_its_bias() -> None:
+    network = Network(
+        (Affine("y", (), (), np.array([2.0, -1.0])),), "y", (TensorSpec("X", (1, 1)),), (TensorSpec("Y", (1, 2)),)
+    )
+    box = Box(np.zeros(1), np.ones(1))
+
+    output = encode(network, box, compute_bounds(network, box), parse_formulation("big-m")).output
+
+    assert output.columns.size == 0
+    assert output.constant.tolist() == [2.0, -1.0]

@@ -20,6 +20,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
+from formulations.errors import FormulationError
 from formulations.formulation import Formulation, ReluColumns, ReluLayer
 from formulations.milp import VANISHED, IntArray, MilpBuilder, MilpModel
 from formulations.phase_rows import add_parts
@@ -29,6 +30,7 @@ from netopt.bounds.parts import PartBounds, Parts
 from netopt.bounds.phases import PhaseBounds
 from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.milp import build_slack_model
+from netopt.errors import InputError
 from netopt.solvers.lp_session import LpSession
 
 #: Lengths of a Farkas ray that are tried, in multiples of the ray's largest entry.
@@ -57,7 +59,7 @@ class LeafPrograms:
 
     def __init__(self, problem: Problem, bounds: PhaseBounds) -> None:
         self._problem, self._bounds = problem, bounds
-        self._programs: dict[int, _Program] = {}
+        self._programs: dict[int, _Program | None] = {}
         self._stopped: Callable[[], bool] = lambda: False
 
     def solve(self, part: Parts, stopped: Callable[[], bool]) -> tuple[Parts, PartBounds] | None:
@@ -69,8 +71,12 @@ class LeafPrograms:
         self._stopped = stopped
         objective = int(part.objective[0])
         if objective not in self._programs:
-            self._programs[objective] = _Program.of(self._problem, self._bounds, objective, lambda: self._stopped())
-        tries, point, looseness = self._programs[objective].solve(part)
+            self._programs[objective] = self._written(objective)
+        program = self._programs[objective]
+        if program is None:
+            tries, point, looseness = part, None, np.full(part.phase.shape[1], -np.inf)
+        else:
+            tries, point, looseness = program.solve(part)
         if stopped():
             return None
         upper, functions = self._bounds.prove(tries)
@@ -81,6 +87,13 @@ class LeafPrograms:
             points = self._problem.domain.project(point[None])
         return found, PartBounds(upper[best], points, looseness[None])
 
+    def _written(self, objective: int) -> _Program | None:
+        """Return the program of an objective, None where its numbers are beyond what the solver takes."""
+        try:
+            return _Program.of(self._problem, self._bounds, objective, lambda: self._stopped())
+        except (InputError, FormulationError):
+            return None  # multipliers only help: the part keeps the bound it has
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Program:
@@ -89,6 +102,7 @@ class _Program:
     Attributes
     ----------
     inputs : columns of the inputs.
+    place : (neurons,) columns of `Parts`; those of neurons that the smaller network's own bounds settle are missing.
     positive, negative : (neurons,) columns y and s.
     affine, chord, limit : (neurons,) rows ``y - s = a`` and ``u s - l y <= limit``.
     behind : (rows, neurons) what the rows behind a neuron make of its y.
@@ -99,6 +113,7 @@ class _Program:
     session: LpSession
     norm: FloatArray
     inputs: IntArray
+    place: IntArray
     positive: IntArray
     negative: IntArray
     affine: IntArray
@@ -114,9 +129,12 @@ class _Program:
         written = build_slack_model(state.network, problem.domain, slack, collect(state, "crown"), _TriangleParts())
         encoding, model = written.encoding, written.model
         lower, upper = model.column_lower.copy(), model.column_upper.copy()
-        positive, negative = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+        nothing = np.empty(0, dtype=np.int64)
+        place, positive, negative = [nothing], [nothing], [nothing]
         for name, columns in encoding.relus.items():
-            unstable = encoding.layers[name].unstable
+            unstable, free = encoding.layers[name].unstable, bounds.ground.free[name]
+            neurons = encoding.layers[name].index[unstable]
+            place.append(bounds.ground.columns[name].start + (neurons if free is None else free.searchsorted(neurons)))
             stable = columns.output[~unstable]
             lower[stable], upper[stable] = -np.inf, np.inf  # what phases imply of them needs no multiplier
             positive.append(columns.output[unstable])
@@ -135,6 +153,7 @@ class _Program:
             session=LpSession(model, stopped),
             norm=slack.norm,
             inputs=encoding.inputs,
+            place=np.concatenate(place),
             positive=y,
             negative=s,
             affine=affine,
@@ -143,14 +162,12 @@ class _Program:
             behind=sparse.csc_array(
                 (behind.data[others], (behind.row[others], behind.col[others])), shape=behind.shape
             ),
-            rows=np.arange(model.row_count - slack.rows, model.row_count)
-            if written.margin.size
-            else np.empty(0, np.int64),
+            rows=np.arange(model.row_count - slack.rows, model.row_count) if written.margin.size else nothing,
         )
 
     def solve(self, part: Parts) -> tuple[Parts, FloatArray | None, FloatArray]:
         """Return the part with several choices of multipliers, the optimal inputs, and how loose each neuron is."""
-        phase, session = part.phase[0], self.session
+        phase, session = part.phase[0, self.place], self.session
         session.bound_columns(self.positive, np.zeros(phase.size), np.where(phase < 0, 0.0, np.inf))
         session.bound_columns(self.negative, np.zeros(phase.size), np.where(phase > 0, 0.0, np.inf))
         session.bound_rows(self.chord, np.full(phase.size, -np.inf), np.where(phase == 0, self.limit, np.inf))
@@ -165,15 +182,17 @@ class _Program:
         joined = tries[0]
         for other in tries[1:]:
             joined = joined.then(other)
+        looseness = np.full(part.phase.shape[1], -np.inf)
         if values is None:
-            return joined, None, np.full(phase.size, -np.inf)
+            return joined, None, looseness
         loose = np.minimum(values[self.positive], values[self.negative])
         reach = np.sqrt(self.limit)  # between -l and u
-        return joined, values[self.inputs], np.where((phase == 0) & (loose > _TIGHT * reach), loose, -np.inf)
+        looseness[self.place] = np.where((phase == 0) & (loose > _TIGHT * reach), loose, -np.inf)
+        return joined, values[self.inputs], looseness
 
     def _choice(self, part: Parts, multipliers: FloatArray, front: FloatArray | float) -> Parts:
         """Return the part with the slopes, multipliers and weights that the rows' multipliers stand for."""
-        phase = part.phase[0]
+        phase = part.phase[0, self.place]
         before = multipliers[self.affine]
         coefficient = front - self.behind.T @ multipliers
         ratio = np.divide(before, coefficient, out=np.zeros(phase.size), where=coefficient < 0.0)
@@ -182,6 +201,6 @@ class _Program:
         if self.rows.size and (multipliers[self.rows] > 0.0).any():
             weight = np.zeros(part.weight.shape)
             weight[0, : self.rows.size] = np.maximum(multipliers[self.rows], 0.0) * self.norm
-        return replace(
-            part, slope=np.clip(ratio, 0.0, 1.0)[None], multiplier=np.maximum(beta, 0.0)[None], weight=weight
-        )
+        slope, multiplier = part.slope.astype(np.float64), part.multiplier.astype(np.float64)
+        slope[0, self.place], multiplier[0, self.place] = np.clip(ratio, 0.0, 1.0), np.maximum(beta, 0.0)
+        return replace(part, slope=slope, multiplier=multiplier, weight=weight)
