@@ -70,6 +70,7 @@ class MaximumSearch:
         """Do everything; the state tells what was found."""
         with self.run.stage("read") as record:
             read = as_network(network, logits=False)
+            self.settings.check_network(read)
             check_domain(read, self.domain)
             self.weights = as_weights(read, weights, output)
             self.network = read

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from netopt.engines.branch_and_bound.engine import NativeEngine
     from netopt.engines.branch_and_bound.team import Team
     from netopt.engines.engine import NetworkSolver
+    from netopt.network.network import Network
     from netopt.solvers.solver import MilpSolver
 
 #: Formulation of the calls that name none; every solver takes it.
@@ -117,6 +118,11 @@ class Settings:
         if route is Route.MILP or confirm is not None or formulation != DEFAULT_FORMULATION:
             settings._check_solvers()
         return settings
+
+    def check_network(self, network: Network) -> None:
+        """Refuse a network that the pruned ones asked for are not made of."""
+        if isinstance(self.surrogate, Surrogate):
+            self.surrogate.require(network)
 
     def _check_solvers(self) -> None:
         for one in (self.solver, self.confirm):

@@ -86,6 +86,7 @@ class VerificationSteps:
     def _read(self, network: Any, prop: Any) -> tuple[Network, Hunt]:
         with self.run.stage("read") as record:
             read = as_network(network, logits=True)
+            self.settings.check_network(read)
             asked = as_property(prop)
             check_property(read, asked)
             cases = goals_of(asked)

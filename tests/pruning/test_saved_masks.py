@@ -139,6 +139,32 @@ def test_verify_searches_it_and_answers_about_the_network(
         assert any("proves nothing of the network itself" in notice for notice in content["notices"])
 
 
+def test_what_bounds_decide_is_not_searched_but_the_mask_is_checked(onnx: Path, mask: Path, tmp_path: Path) -> None:
+    lines = [f"(declare-const X_{k} Real)\n(assert (>= X_{k} 0.0))\n(assert (<= X_{k} 1e-3))" for k in range(4)]
+    lines += ["(declare-const Y_0 Real)", "(declare-const Y_1 Real)", "(assert (>= Y_0 1e6))"]
+    (tmp_path / "p.vnnlib").write_text("\n".join(lines))
+    write_onnx(random_network(5, (4, 20, 10, 2)), tmp_path / "other.onnx")
+    assert call("verify", onnx, tmp_path / "p.vnnlib", "--prune", f"mask:{mask}").stdout == "unsat\n"
+    for network, file, words in [
+        (onnx, tmp_path / "absent.npz", "does not hold a mask written by netopt"),
+        (tmp_path / "other.onnx", mask, "mask belongs to the network with digest"),
+    ]:
+        for result in (
+            call("verify", network, tmp_path / "p.vnnlib", "--prune", f"mask:{file}"),
+            call("maximize", network, *ENDS, "--output", "0", "--prune", f"mask:{file}"),
+        ):
+            assert result.exit_code == 2
+            assert words in result.stderr
+
+
+def test_the_masks_of_a_random_network_say_so(onnx: Path, tmp_path: Path) -> None:
+    masks = tmp_path / "ticket.npz"
+    call("ticket", onnx, "--width", "8", "--dimension", "4", "--effort", "quick", "--mask", masks)
+    result = call("prune", onnx, "--method", f"mask:{masks}")
+    assert result.exit_code == 2
+    assert "are those of a ticket's random network; use the ticket's own .onnx file" in result.stderr
+
+
 def test_masks_of_other_networks_and_no_masks_are_refused(onnx: Path, mask: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="mask belongs to the network with digest"):
         prune(random_network(4, (4, 20, 10, 2)), f"mask:{mask}")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from netopt.errors import InvalidOptionError
+
+if TYPE_CHECKING:
+    from netopt.network.network import Network
 
 #: Method and rates of ``"ladder"``, sparsest first.
 DEFAULT_METHOD = "domain-aware"
@@ -24,7 +28,7 @@ class Pruning:
 
     Attributes
     ----------
-    method : one of `netopt.pruning.registry.METHODS`.
+    method : one of `netopt.pruning.registry.METHODS`, or ``mask:FILE``.
     rate : fraction of the weights removed, in [0, 1); 0 for a method that takes none.
     """
 
@@ -61,6 +65,20 @@ class Surrogate:
     def __post_init__(self) -> None:
         if not self.rungs:
             raise InvalidOptionError("the surrogate has no pruned network; give at least one method and rate")
+
+    def require(self, network: Network) -> None:
+        """Check that saved masks among the rungs are masks of `network`, before anything is searched.
+
+        Raises
+        ------
+        InputError
+            A file holds no mask, or one of another network.
+        """
+        from netopt.pruning.mask import Mask
+        from netopt.pruning.registry import saved_path
+
+        for path in filter(None, (saved_path(rung.method) for rung in self.rungs)):
+            Mask.load(path).require(network)
 
     @classmethod
     def ladder(
