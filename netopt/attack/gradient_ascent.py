@@ -69,6 +69,7 @@ def attack_case(
     interrupt: threading.Event | None = None,
     target: float = ROBUST,
     rounds: int | None = None,
+    made: int = 0,
 ) -> AttackResult:
     """Look for a point of the case's domain that satisfies one of its disjuncts.
 
@@ -80,6 +81,7 @@ def attack_case(
     interrupt : stops the search once set.
     target : the search stops at a point with this smallest normalised slack.
     rounds : most rounds of restarts; None goes on to the deadline (without one, until three rounds bring nothing).
+    made : rounds of an earlier call that this one goes on from; its best points are to be among `starts`.
 
     Returns
     -------
@@ -107,7 +109,7 @@ def attack_case(
         raise InputError("the case has no disjuncts; there is nothing to look for")
     objective = SlackBatch.of(case.disjuncts, case.domain.dimension)
     search = RestartSearch(network, case.domain, objective, generator, deadline, interrupt, target)
-    best = search.run(starts, rounds)
+    best = search.run(starts, rounds, made)
     winner = int(best.values.argmax())
     return AttackResult(best.points[winner].copy(), float(best.values[winner]), winner, best.values, best.points)
 
@@ -173,11 +175,12 @@ class RestartSearch:
             return True
         return self.deadline is not None and time.monotonic() >= self.deadline
 
-    def run(self, starts: FloatArray | None, rounds: int | None) -> Best:
-        """Run rounds of restarts and return the best points."""
+    def run(self, starts: FloatArray | None, rounds: int | None, made: int = 0) -> Best:
+        """Run rounds of restarts behind those `made` before, and return the best points."""
         self.look(starts)
-        number, idle = 0, 0
-        while not self.stopped() and (rounds is None or number < rounds):
+        self.batch = min(self.most, self.batch << made)
+        number, idle = made, 0
+        while not self.stopped() and (rounds is None or number < made + rounds):
             before = self.best.values.copy()
             self.round(number)
             number += 1

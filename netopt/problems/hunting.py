@@ -32,10 +32,15 @@ class Effort(StrEnum):
 
     SHORT = "short"  # a fraction of a second: finds what is easy to find before any bound is computed
     LONG = "long"  # several rounds of restarts, before a solver is asked
+    ROUND = "round"  # one of these rounds, so that something else can be done between them
 
 
 #: Effort -> (rounds of restarts, share of the time left, most seconds) for all cases together.
-_BUDGETS: dict[Effort, tuple[int, float, float]] = {Effort.SHORT: (1, 0.05, 0.6), Effort.LONG: (4, 0.15, 10.0)}
+_BUDGETS: dict[Effort, tuple[int, float, float]] = {
+    Effort.SHORT: (1, 0.05, 0.6),
+    Effort.LONG: (4, 0.15, 10.0),
+    Effort.ROUND: (1, 0.04, 2.5),
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -96,12 +101,15 @@ class Hunt:
         if value[k] > goal.best:
             self.offer(goal, points[k][None])
 
-    def attack(self, cases: Sequence[Sequence[Goal]], effort: Effort, team: Team | None = None) -> None:
+    def attack(
+        self, cases: Sequence[Sequence[Goal]], effort: Effort, team: Team | None = None, made: int = 0
+    ) -> None:
         """Climb towards every goal of every case, the cases sharing the time that `effort` allows.
 
         Parameters
         ----------
         team : processes that do this while the caller goes on, where they are ready.
+        made : rounds that were made before; each climbs twice as many points as the one before.
         """
         rounds, share, most = _BUDGETS[effort]
         seconds = self.run.share(share, most)
@@ -114,7 +122,7 @@ class Hunt:
             now = time.monotonic()
             if now >= end:
                 return
-            self._climb(goals, now + (end - now) / (len(cases) - k), rounds, _starts(goals))
+            self._climb(goals, now + (end - now) / (len(cases) - k), rounds, _starts(goals), made)
         self.run.check()
 
     def _attack_beside(self, cases: Sequence[Sequence[Goal]], seconds: float, rounds: int, team: Team) -> None:
@@ -135,7 +143,9 @@ class Hunt:
             heard=heard,
         )
 
-    def _climb(self, goals: Sequence[Goal], deadline: float, rounds: int, starts: FloatArray | None) -> None:
+    def _climb(
+        self, goals: Sequence[Goal], deadline: float, rounds: int, starts: FloatArray | None, made: int = 0
+    ) -> None:
         """Attack the goals of one case and replay the best point of each."""
         result = attack_case(
             self.replayer.network,
@@ -145,6 +155,7 @@ class Hunt:
             starts=starts,
             interrupt=self.run.halt,
             rounds=rounds,
+            made=made,
         )
         self._take(goals, result)
 

@@ -51,10 +51,10 @@ class NativeProofs:
     recorder: ProofRecorder | None = None
     _cases: dict[int, Lanes] = field(default_factory=dict)
 
-    def first_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
-        """Try every case shortly; return the number of parts bounded so far."""
+    def first_slice(self, cases: Sequence[Sequence[Goal]], number: int = 0) -> int:
+        """Try every case shortly, twice as long each time; return the number of parts bounded so far."""
         most = _FIRST_SECONDS if self.settings.team is None else _FIRST_TOGETHER
-        return self._advance(cases, time.monotonic() + self.run.share(_FIRST_SHARE, most))
+        return self._advance(cases, time.monotonic() + self.run.share(_FIRST_SHARE, most * 2**number))
 
     def main_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
         """Go on for most of the time; return the number of parts bounded so far."""

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from netopt.attack.gradient_ascent import ascend_linear, attack_case
+from netopt.attack.gradient_ascent import RestartSearch, ascend_linear, attack_case
 from netopt.errors import InputError
 from netopt.network.build import from_weights
 from netopt.network.load import load_network
@@ -110,6 +110,25 @@ def test_same_generator_gives_the_same_result() -> None:
     first, second = (attack_case(network, case, generator=np.random.default_rng(7), rounds=3) for _ in range(2))
     assert np.array_equal(first.points, second.points)
     assert np.array_equal(first.values, second.values)
+
+
+def test_rounds_go_on_from_those_of_an_earlier_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = perceptron(np.random.default_rng(3), [4, 20, 5])
+    case = Case(DOMAINS["box"], (Conjunction(np.eye(5)[:1], np.array([-1e3])),))
+    climbs: list[tuple[int, int]] = []
+    climb = RestartSearch._climb
+    monkeypatch.setattr(
+        RestartSearch, "_climb", lambda self, k: [climbs.append((k, self.batch)), climb(self, k)] and None
+    )
+    attack_case(network, case, generator=np.random.default_rng(7), rounds=3)
+    together, climbs[:] = climbs.copy(), []
+    starts, values = None, [-np.inf]
+    for made in range(3):
+        result = attack_case(network, case, generator=np.random.default_rng(7), rounds=1, made=made, starts=starts)
+        starts = result.points
+        values.append(result.value)
+    assert climbs == together
+    assert values == sorted(values)  # what was found before is kept
 
 
 def test_given_starts_are_used_and_moved_inside() -> None:

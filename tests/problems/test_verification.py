@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from netopt.engines.objective import SlackObjective
-from netopt.problems.hunting import Hunt
+from netopt.problems.hunting import _BUDGETS, Effort, Hunt
 from netopt.problems.verification import verify
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
@@ -108,6 +108,22 @@ def test_the_native_engine_alone_comes_to_the_same_verdict(kind: str, monkeypatc
             assert result.dual_bound is not None
             assert result.dual_bound >= truth - 1e-9
     assert "unsat" in statuses
+
+
+@pytest.mark.parametrize("kind", ["box", "polytope"])
+def test_rounds_of_the_long_attack_and_the_search_take_turns(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netopt.problems.native._FIRST_SECONDS", 0.0)  # slices end before anything is bounded
+    monkeypatch.setitem(_BUDGETS, Effort.SHORT, (0, 0.0, 0.0))
+    turns = 0
+    for seed in range(8):
+        perceptron, prop, truth = random_problem(seed, kind)
+        check(perceptron, prop, truth, solver="native")
+        stages = verify(perceptron.network, prop, solver="native", isolate=False, time_limit=5.0).stages
+        steps = [stage.get("effort", stage["name"]) for stage in stages]
+        if "round" in steps and truth < 0.0:
+            assert steps[steps.index("round") - 1 :] == [*["branch", "round"] * 3, "round", "branch"]
+            turns += 1
+    assert turns > 0
 
 
 def test_the_solver_alone_comes_to_the_same_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
