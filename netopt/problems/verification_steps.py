@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: From this many cases on, boxes are screened in batches before any is attacked.
 _MANY_CASES = 16
+#: Rounds of the long attack, and after how many of them the search goes on.
+_ROUNDS, _TURNS = 4, 2
 
 
 @dataclass(slots=True)
@@ -69,7 +72,7 @@ class VerificationSteps:
             if not surrogate.exact:
                 return
         else:
-            self._attack(hunt, Effort.LONG)
+            self._attack_long(hunt, native, by_turns=not bounds.tightens)
         self._tighten(read, bounds)
         self._branch(native.main_slice)
         if self.settings.asks_solver:
@@ -115,14 +118,27 @@ class VerificationSteps:
             record |= {"open_disjuncts": self._open_count()}
         self._report("screen")
 
-    def _attack(self, hunt: Hunt, effort: Effort) -> None:
+    def _attack(self, hunt: Hunt, effort: Effort, made: int = 0) -> None:
         cases = self._open_cases()
         if not cases:
             return
         with self.run.stage("attack") as record:
             record |= {"effort": effort.value}
-            hunt.attack(cases, effort, self.settings.team if effort is Effort.LONG else None)
+            hunt.attack(cases, effort, self.settings.team if effort is Effort.LONG else None, made)
         self._report("attack")
+
+    def _attack_long(self, hunt: Hunt, native: NativeProofs, *, by_turns: bool) -> None:
+        """Attack round by round, the search between the first ones: whichever ends the call need not wait for all.
+
+        A team attacks beside the search anyway.
+        """
+        if not by_turns or self.settings.team is not None or not self.settings.native:
+            self._attack(hunt, Effort.LONG)
+            return
+        for made in range(_ROUNDS):
+            self._attack(hunt, Effort.ROUND, made)
+            if made < _TURNS:
+                self._branch(partial(native.first_slice, number=made + 1))
 
     def _bound(self, network: Network, bounds: BoundsOfCases) -> None:
         """Bound the goals by interval bounds of the ReLUs, those still open by CROWN's."""
