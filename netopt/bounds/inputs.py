@@ -91,7 +91,7 @@ def _check_ranges(lower: FloatArray, upper: FloatArray) -> None:
         box, k = bad[0]
         raise InputError(
             f"input {k} has the range [{lower[box, k]:g}, {upper[box, k]:g}];"
-            " an empty domain has no bounds, check `is_empty` first"
+            " it is empty, so that nothing can be bounded: give a lower bound below the upper one"
         )
 
 

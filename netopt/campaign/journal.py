@@ -62,6 +62,8 @@ class Journal:
                 yield self
             finally:
                 self._file = None
+                if self.journal.exists() and not self.journal.stat().st_size:
+                    self.journal.unlink()  # a campaign that was refused leaves nothing behind
 
     def rows(self) -> dict[str, Row]:
         """Return the finished runs by their key, a later one in place of an earlier."""
@@ -111,10 +113,12 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if not path.exists():
+        raise InputError(f"{path} does not exist; name the -o file of a campaign")
     try:
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no table of results: {error}") from error
+        raise InputError(f"{path} is no table of results ({error}); name the -o file of a campaign") from error
     if "key" not in table.columns or "status" not in table.columns:
         raise InputError(f"{path} is a table, but not one of `netopt campaign`; name its -o file")
     return table

@@ -41,6 +41,7 @@ def shown(quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
             bar.update(line, advance=1, description=f"{row['setting']}: {row['vnnlib'] or row['onnx']} {row['status']}")
             if row["status"] == "error" and row["setting"] not in failed and not quiet:
                 failed.add(row["setting"])
-                console.print(f"{row['setting']} failed on {row['onnx']} {row['vnnlib']}: {row['error']}", markup=False)
+                failure = f"{row['setting']} failed on {row['onnx']} {row['vnnlib']}: {row['error']}"
+                console.print(failure, markup=False, highlight=False, soft_wrap=True)
 
         yield show

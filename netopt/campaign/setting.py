@@ -9,8 +9,10 @@ from pathlib import PurePath
 from netopt.errors import InvalidOptionError
 
 #: Options that the campaign or the list gives, never a setting.
-_COMMON = ("help", "json", "quiet", "results-file", "time-limit", "memory-limit")
-_OBJECTIVE = ("network", "property", "lower", "upper", "output", "weights", "minimize")
+RESERVED = (
+    *("help", "json", "quiet", "results-file", "proof", "time-limit", "timeout", "memory-limit"),
+    *("network", "property", "lower", "upper", "output", "weights", "minimize"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def parse_setting(text: str) -> Setting:
             )
         if key in options:
             raise InvalidOptionError(f"the setting {text!r} gives {key!r} twice")
-        if key in _COMMON or key in _OBJECTIVE:
+        if key in RESERVED:
             raise InvalidOptionError(f"a setting may not give {key!r}: the campaign or its list does; leave it out")
         options[key] = value
     name = options.pop("name", text)

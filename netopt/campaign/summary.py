@@ -31,7 +31,8 @@ def scored(table: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = table.copy()
+    # Runs that all failed have no bounds, and their table no such columns.
+    table = table.reindex(columns=table.columns.union(["primal_bound", "dual_bound"], sort=False))
     optimum = pd.to_numeric(table["truth"], errors="coerce").to_numpy(dtype=float)
     table["wrong"] = _wrong_verdict(table) | _wrong_bound(table, optimum)
     table["solved"] = table["status"].isin(SOLVED) & ~table["wrong"]

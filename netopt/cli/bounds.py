@@ -35,8 +35,10 @@ def bounds(
     The box is --lower and --upper, or encloses the inputs of --property.
     """
     begun = time.monotonic()
+    from netopt.cli.outputs import check_outputs
     from netopt.tightening.levels import tighten
 
+    check_outputs(save)
     net = read_network(network, logits=True)
     domain = read_domain(net, lower, upper, property_file, enclose=True)
     deadline = None if time_limit is None else begun + time_limit

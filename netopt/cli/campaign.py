@@ -10,6 +10,7 @@ import click
 
 from netopt.cli import options
 from netopt.cli.command import Argument, Option, command
+from netopt.cli.exits import complain
 
 if TYPE_CHECKING:
     from netopt.campaign.setting import Setting
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 class _RunByDefault(click.Group):
     """A group in which ``campaign LIST.csv ...`` means ``campaign run LIST.csv ...``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the subcommands, in the order they are used in."""
+        return list(self.commands)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default subcommand in front of arguments that name none."""
@@ -51,9 +56,9 @@ def run(
     retry_errors: Annotated[bool, Option("--retry-errors", help="Repeat the runs that ended in an error.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Run every problem of the lists under every setting, each in a process of its own.
+    """Run every problem of the lists under every setting.
 
-    Killed or interrupted, the same call goes on where it stopped.
+    Each run is a process of its own. Killed or interrupted, the same call goes on where it stopped.
     """
     from netopt.campaign.campaign import Limits, plan, run_campaign
     from netopt.campaign.problem import read_problems
@@ -67,6 +72,8 @@ def run(
     tasks = plan(problems, settings, Limits(time=time_limit, memory=memory))
     with shown(quiet) as on_progress:
         run_campaign(tasks, output, workers=workers, retry_errors=retry_errors, on_progress=on_progress)
+    if not quiet:
+        complain(f"{output} holds the {len(tasks)} runs; 'netopt campaign report {output}' sums them up")
 
 
 @command()
@@ -79,11 +86,16 @@ def report(
     ] = None,
     csv: Annotated[Path | None, Option("--csv", metavar="FILE.csv", help="Write the summary as CSV.")] = None,
 ) -> None:
-    """Print solved counts, wrong answers, shifted geometric means and PAR-2 scores."""
+    """Print solved counts, wrong answers and mean times.
+
+    Times are shifted geometric means and PAR-2 scores.
+    """
     from netopt.campaign.journal import read_tables
     from netopt.campaign.report import report as as_text
     from netopt.campaign.summary import scored, summarise
+    from netopt.cli.outputs import check_outputs
 
+    check_outputs(plot, csv)
     table = read_tables(results)
     click.echo(as_text(table, shift))
     if csv is not None:
@@ -104,6 +116,7 @@ campaign = _RunByDefault(
 
 def _check_options(settings: Iterable[Setting], commands: Iterable[str]) -> None:
     """Refuse an option that no command has now, not in every row of the table."""
+    from netopt.campaign.setting import RESERVED
     from netopt.cli.main import app as whole
     from netopt.errors import InvalidOptionError
 
@@ -122,5 +135,5 @@ def _check_options(settings: Iterable[Setting], commands: Iterable[str]) -> None
                 if option not in known:
                     raise InvalidOptionError(
                         f"the setting {setting.name!r} gives {option!r}, which netopt {name} does not have;"
-                        f" it has {', '.join(sorted(known))}"
+                        f" it has {', '.join(sorted(known - {*RESERVED}))}"
                     )

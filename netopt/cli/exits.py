@@ -35,6 +35,11 @@ def errors_as_exits() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         _leave("interrupted", Exit.INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        where = "netopt" if error.ctx is None else error.ctx.command_path
+        _leave(f"{error.format_message().rstrip('.')}; see '{where} --help'", Exit.BAD_INPUT)
     except (InputError, FormulationError) as error:
         _leave(error, Exit.BAD_INPUT)
     except NetoptError as error:

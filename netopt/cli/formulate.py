@@ -58,10 +58,12 @@ def formulate(
     """
     begun = time.monotonic()
     from formulations.registry import parse_formulation
+    from netopt.cli.outputs import check_outputs
     from netopt.engines.milp import build_slack_model
     from netopt.tightening.levels import tighten
 
     write = _writer(file)
+    check_outputs(file)
     form = parse_formulation(formulation)
     if property_file is not None and output is None and weights is None:
         _refuse(
@@ -107,7 +109,7 @@ def _report(head: dict[str, Any], sizes: dict[str, int], begun: float, as_json: 
     if as_json:
         print_json(head | sizes | {"seconds": time.monotonic() - begun})
     else:
-        click.echo(f"{head['file']}: " + ", ".join(f"{count} {name}" for name, count in sizes.items()))
+        click.echo(f"{head['file']}: " + ", ".join(f"{count} {name}" for name, count in sizes.items() if count))
 
 
 def _sizes(model: MilpModel) -> dict[str, int]:

@@ -93,7 +93,9 @@ def harp(
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Prune a network by HARP: learn under attack which weights stay, and how many in each layer.
+    """Prune by HARP: learn under attack which weights stay.
+
+    How many stay in each layer is learned too.
 
     The state is kept after every epoch. Killed or interrupted, the same call with --resume goes on as if nothing had
     happened. See docs/harp.md.

@@ -111,13 +111,17 @@ def _vector(text: str, size: int, option: str, what: str, *, repeat: bool = True
 
     try:
         if text.endswith(".npy"):
-            values = np.asarray(np.load(text, allow_pickle=False), dtype=np.float64).ravel()
+            with Path(text).open("rb") as file:
+                read = np.lib.format.read_array(file, allow_pickle=False)
+            values = read.astype(np.float64, casting="same_kind").ravel()
         else:
             values = np.array([float(part) for part in text.split(",")])
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{option} is {text!r}, which is neither numbers nor a .npy file of them") from error
+    if np.isnan(values).any():
+        raise InputError(f"{option} holds nan, which is no number; give a number for each of the {size} {what}")
     if values.size == 1 and repeat:
         values = np.full(size, values[0])
-    if values.size != size or np.isnan(values).any():
+    if values.size != size:
         raise InputError(f"{option} gives {values.size} values and the network has {size} {what}; give one for each")
     return values

@@ -47,6 +47,11 @@ class LazyGroup(click.Group):
         found: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
         return found
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options before the subcommand; errors raised on purpose become exit statuses."""
+        with errors_as_exits():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a subcommand; errors raised on purpose become exit statuses."""
         with errors_as_exits():

@@ -49,8 +49,10 @@ def maximize(
     The first line is optimal, feasible, infeasible, timeout or unknown; primal_bound and dual_bound follow.
     """
     begun = time.monotonic()
+    from netopt.cli.outputs import check_outputs
     from netopt.problems.maximization import maximize as solve
 
+    check_outputs(results_file)
     net = read_network(network, logits=logits)
     function = output_weights(net, output, weights)
     domain = read_domain(net, lower, upper, property_file)

@@ -63,6 +63,7 @@ def prune(
     if lp_bound is not None and property_file is None and lower is None and upper is None:
         raise InvalidOptionError("--lp-bound needs the inputs' range; give --lower and --upper, or --property")
     share = _rate(method, rate, keep)
+    _check_domain_given(method, given=not (property_file is None and lower is None and upper is None))
     check_outputs(output, mask)
     net = read_network(network, logits=logits)
     domain, known = None, None
@@ -108,6 +109,16 @@ def _rate(method: str, rate: float | None, keep: float | None) -> float:
     if takes_rate and rate is None:
         raise InvalidOptionError("no rate was given; give --rate, the fraction of weights to remove, or --keep")
     return check_rate(rate or 0.0)
+
+
+def _check_domain_given(method: str, *, given: bool) -> None:
+    from netopt.errors import InvalidOptionError
+    from netopt.pruning.registry import find_method
+
+    if find_method(method).needs_domain and not given:
+        raise InvalidOptionError(
+            f"--method {method} looks at the inputs that matter; give --lower and --upper, or --property"
+        )
 
 
 def _bounds_after(pruned: Pruned, domain: Domain, level: str) -> PreactivationBounds:

@@ -84,7 +84,9 @@ def ticket(
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Find a ticket: a network inside a random one that does what the target does.
+    """Find a ticket: a network inside a random one.
+
+    It does what the target does.
 
     Nothing is trained: filters of one fixed random network are kept or cut. The inputs that count are --lower and
     --upper, or enclose those of --property; without them [-1, 1] for each. Inputs that are never negative need half

@@ -59,8 +59,10 @@ def verify(
     sat, in VNN-COMP form.
     """
     begun = time.monotonic()
+    from netopt.cli.outputs import check_outputs
     from netopt.problems.verification import verify as solve
 
+    check_outputs(results_file, proof)
     query = None if network is None else read_query(_only(files), network)
     onnx, vnnlib = _pair(files) if query is None else (query.network, query.vnnlib)
     with progress_line(f"verify {vnnlib.name}", quiet=quiet) as progress:
@@ -104,8 +106,11 @@ def _pair(files: list[Path]) -> tuple[Path, Path]:
     from netopt.errors import InputError
 
     if len(files) != 2:
-        raise InputError(f"verify takes NET.onnx and PROP.vnnlib, {len(files)} files were given")
-    return files[0], files[1]
+        raise InputError(f"verify takes NET.onnx and PROP.vnnlib, {_counted(files)}")
+    network, prop = files
+    if network.name.endswith((".vnnlib", ".vnnlib.gz")):
+        raise InputError(f"verify takes the network first, {network} was given; call netopt verify NET.onnx {network}")
+    return network, prop
 
 
 def _only(files: list[Path]) -> Path:
@@ -113,8 +118,12 @@ def _only(files: list[Path]) -> Path:
     from netopt.errors import InputError
 
     if len(files) != 1:
-        raise InputError(f"with --network, verify takes one property, {len(files)} files were given")
+        raise InputError(f"with --network, verify takes one property, {_counted(files)}")
     return files[0]
+
+
+def _counted(files: list[Path]) -> str:
+    return f"{len(files)} file{'s were' if len(files) != 1 else ' was'} given"
 
 
 def _status(result: VerificationResult) -> Exit:

@@ -103,7 +103,12 @@ def as_weights(network: Network, weights: ArrayLike | None, output: int | None) 
     if weights is not None:
         vector = np.asarray(weights, dtype=np.float64)
         if vector.shape != (m,) or not np.isfinite(vector).all():
-            raise InvalidOptionError(f"weights must be {m} finite numbers, one an output; {weights!r} was given")
+            given = (
+                f"shape {vector.shape}"
+                if vector.shape != (m,)
+                else f"{np.count_nonzero(~np.isfinite(vector))} not finite"
+            )
+            raise InvalidOptionError(f"weights must be {m} finite numbers, one an output; found: {given}")
         return vector
     chosen = 0 if output is None else output
     if not 0 <= chosen < m:

@@ -77,6 +77,7 @@ class MaximumSearch:
             record |= {"relus": read.relu_count}
             self.empty = self.domain.is_empty()
         if self.empty:
+            self.run.note("the domain is empty")
             return
         objective = SlackObjective.linear(self.sign * self.weights)
         bracket = self.bracket = Bracket(read, self.domain, objective, self.gap)

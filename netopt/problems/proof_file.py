@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from netopt.errors import InputError
 from netopt.network.network import Network
 from netopt.problems.goal import Goal
 from netopt.problems.results import VerificationResult, VerificationStatus
@@ -29,10 +30,7 @@ class ProofFile:
     def written(self, result: VerificationResult, network: Network | None, goals: Sequence[Goal]) -> VerificationResult:
         """Write the proof of an ``unsat``; return the result with a notice where there is none, or one with claims.
 
-        Raises
-        ------
-        InputError
-            The file cannot be written.
+        A file that cannot be written is a notice too: the verdict may have taken hours.
         """
         from netopt.proof.log import proof_log, write_log
 
@@ -45,8 +43,13 @@ class ProofFile:
             else:
                 self.recorder.closed_by_claim(goal.case, goal.disjunct, goal.proved_by)
         log = proof_log(self.recorder, network, self.prop)
-        write_log(self.path, log)
-        if not log.claims:
-            return result
-        notice = f"{len(log.claims)} of {len(goals)} disjuncts in the proof rest on claims that cannot be checked"
-        return replace(result, notices=(*result.notices, notice))
+        notices = list(result.notices)
+        try:
+            write_log(self.path, log)
+        except InputError as error:
+            notices.append(str(error))
+        if log.claims:
+            notices.append(
+                f"{len(log.claims)} of {len(goals)} disjuncts in the proof rest on claims that cannot be checked"
+            )
+        return replace(result, notices=tuple(notices))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from netopt.errors import InvalidOptionError
+
 if TYPE_CHECKING:
     from netopt.solvers.solver import MilpSolver
 
@@ -24,4 +26,16 @@ class Route(StrEnum):
         """Return the route that an option `solver` asks for, and its MILP solver."""
         if isinstance(solver, str) and solver in (cls.AUTO, cls.NATIVE):
             return cls(solver), DEFAULT_SOLVER
+        if isinstance(solver, str):
+            _check_name(solver)
         return cls.MILP, solver
+
+
+def _check_name(solver: str) -> None:
+    """Refuse a name that is neither a MILP solver's nor a route's, and list both."""
+    from netopt.solvers.registry import get_solver
+
+    try:
+        get_solver(solver)
+    except InvalidOptionError as error:
+        raise InvalidOptionError(f"{error}; or auto or native, for netopt's own search") from error

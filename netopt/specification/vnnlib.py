@@ -73,5 +73,10 @@ def _read_text(path: Path) -> str:
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
         return content.decode()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the property {path} ({error}); give a .vnnlib or .vnnlib.gz file") from error
+    except FileNotFoundError as error:
+        raise InputError(f"property file {path} does not exist; check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"property file {path} is not text; give a .vnnlib or .vnnlib.gz file") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"cannot read the property {path} ({reason}); give a .vnnlib or .vnnlib.gz file") from error

@@ -58,6 +58,30 @@ def test_bad_usage_is_one_sentence_and_status_2(
     assert calls() == []
 
 
+def test_a_table_of_failures_has_a_report(calls: Calls, problem_list: ListOf, tmp_path: Path) -> None:
+    result = _call(problem_list(["crash-1"]), "--setting", "name=a", "-o", tmp_path / "r.parquet")
+    assert "r.parquet holds the 1 runs" in result.stderr
+    result = _call("report", tmp_path / "r.parquet")
+    assert result.exit_code == 0, result.output
+    assert "Wrong answers: 0" in result.stdout
+
+
+def test_files_that_cannot_be_used_are_refused_and_left_alone(
+    calls: Calls, problem_list: ListOf, tmp_path: Path
+) -> None:
+    path = problem_list(["sat-1"])
+    assert _call(path, "--setting", "name=a", "-o", path).exit_code == 2  # a list, and no table
+    assert not path.with_name(f"{path.name}.journal").exists()
+    assert calls() == []
+    assert _call(path, "--setting", "name=a", "-o", tmp_path / "r.parquet").exit_code == 0
+    result = _call("report", tmp_path / "r.parquet", "--csv", tmp_path / "absent" / "s.csv")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "s.csv cannot be written" in result.stderr
+    result = _call("report", tmp_path / "absent.parquet")
+    assert result.exit_code == 2
+    assert "absent.parquet does not exist" in result.stderr
+
+
 def test_tables_that_overlap_are_not_added_up(calls: Calls, problem_list: ListOf, tmp_path: Path) -> None:
     path = problem_list(["sat-1"])
     for name in ("r", "s"):

@@ -262,12 +262,19 @@ def test_supports_answers_as_the_standard_asks() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["verify", "NET"], "verify takes NET.onnx and PROP.vnnlib, 1 files were given"),
+        (["verify", "NET"], "verify takes NET.onnx and PROP.vnnlib, 1 file was given"),
         (["verify", "NET", "PROP", "PROP"], "3 files were given"),
         (["verify", "absent.onnx", "PROP"], "absent.onnx"),
-        (["verify", "NET", "absent.vnnlib"], "absent.vnnlib"),
-        (["verify", "PROP", "NET"], "p.vnnlib"),
-        (["verify", "NET", "PROP", "--solver", "cplexx"], "'cplexx'"),
+        (["verify", "NET", "absent.vnnlib"], "property file absent.vnnlib does not exist"),
+        (["verify", "NET", "."], "Is a directory"),
+        (["verify", "NET", "NET"], "is not text"),
+        (["verify", "PROP", "NET"], "takes the network first"),
+        (["verify", "NET", "PROP", "--solver", "cplexx"], "'cplexx'; take one of highs, gurobi, scip"),
+        (["verify", "NET", "PROP", "--solver", "cplexx"], "or auto or native"),
+        (["verify", "NET", "PROP", "--proof", "no/such/p.npz"], "no/such/p.npz cannot be written"),
+        (["verify", "NET", "PROP", "--results-file", "."], ". cannot be written"),
+        (["maximize", "NET", "--results-file", "no/such/r.txt"], "no/such/r.txt cannot be written"),
+        (["formulate", "NET", "no/such/m.lp"], "no/such/m.lp cannot be written"),
         (
             ["verify", "NET", "PROP", "--solver", "native", "--prune", "ladder"],
             "pruned networks are searched by a MILP",
@@ -293,7 +300,10 @@ def test_supports_answers_as_the_standard_asks() -> None:
             ["maximize", "NET", "--lower", "0", "--upper", "1", "--output", "0", "--weights", "1,2"],
             "give one of the two",
         ),
+        (["maximize", "NET", "--lower", "nan", "--upper", "1", "--output", "0"], "--lower holds nan"),
         (["maximize", "NET", "--lower", "absent.npy", "--upper", "1", "--output", "0"], "absent.npy"),
+        (["maximize", "NET", "--lower", "z.npy", "--upper", "1", "--output", "0"], "neither numbers nor a .npy file"),
+        (["bounds", "NET", "--lower", "1", "--upper", "0"], "give a lower bound below the upper one"),
         (["bounds", "NET", "--lower", "0", "--upper", "1", "--save", "no/such/folder.npz"], "no/such/folder.npz"),
         (["formulate", "NET", "model.txt", "--lower", "0", "--upper", "1"], "neither .mps nor .lp"),
         (["formulate", "NET", "model.lp", "--property", "PROP"], "has 2 disjuncts; choose one with --disjunct"),
@@ -308,6 +318,7 @@ def test_bad_input_is_one_sentence_and_status_2(
     onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    np.save(tmp_path / "z.npy", np.zeros(1, dtype=complex))
     names = {"NET": onnx.name, "PROP": vnnlib_of(tmp_path / "p.vnnlib", 0.5, 1.5).name}
     result = call(*[names.get(argument, argument) for argument in arguments])
     assert result.exit_code == 2, result.output
@@ -321,6 +332,7 @@ def test_bad_input_is_one_sentence_and_status_2(
     ("arguments", "words"),
     [
         (["frobnicate"], "No such command 'frobnicate'"),
+        (["--frobnicate"], "No such option '--frobnicate'"),
         (["verify"], "Missing argument"),
         (["verify", "a", "b", "--prune", "x"], "pruning method 'x' is unknown"),
         (["bounds", "a", "--threads", "0"], "Invalid value for '--threads'"),
@@ -334,3 +346,11 @@ def test_bad_usage_is_status_2(arguments: list[str], words: str) -> None:
     assert result.exit_code == 2
     assert result.stdout == ""
     assert words in result.stderr
+    assert result.stderr.startswith("netopt: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+
+
+def test_an_empty_domain_is_infeasible_and_told(onnx: Path) -> None:
+    result = call("maximize", onnx, "--lower", "1", "--upper", "0", "--output", "0")
+    assert (result.exit_code, result.stdout.split("\n", 1)[0]) == (0, "infeasible")
+    assert result.stderr == "netopt: the domain is empty\n"

@@ -103,7 +103,7 @@ def test_lossless_takes_no_rate_and_notices_are_printed(onnx: Path) -> None:
         (["--keep", "0"], "--keep 0 is not in (0, 1]"),
         (["--rate", "0.5", "--keep", "0.5"], "both --rate and --keep"),
         ([], "no rate was given"),
-        (["--rate", "0.5"], "give a domain"),
+        (["--rate", "0.5"], "give --lower and --upper, or --property"),
         (["--rate", "0.5", "--method", "best"], "pruning method 'best' is unknown"),
         (["--rate", "0.5", "--method", "lossless", "--lower", "0", "--upper", "1"], "leave --rate and --keep out"),
         (["--method", "lossless", "--lower", "0", "--upper", "1", "--no-fold"], "exact only with folding"),
