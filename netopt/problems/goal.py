@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from netopt.arrays import FloatArray
-from netopt.engines.objective import SlackObjective
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.rows import bound_rows
+from netopt.engines.objective import SlackObjective, rows_of
+from netopt.network.network import Network
 from netopt.solvers.result import Termination
 from netopt.specification.collection import collection_paused
 from netopt.specification.domain import Domain
@@ -109,3 +113,13 @@ def goals_of(prop: Property) -> list[list[Goal]]:
             [Goal(number, k, case.domain, next(objectives)) for k in range(len(disjuncts))]
             for number, (case, disjuncts) in enumerate(zip(prop.cases, asked, strict=True))
         ]
+
+
+def bound_goals(network: Network, goals: Sequence[Goal], bounds: PreactivationBounds) -> None:
+    """Bound every row of the goals of one case by CROWN backward from it; `bounds` are over the case's domain."""
+    rows = rows_of([goal.objective for goal in goals])
+    upper = bound_rows(network, goals[0].domain, bounds, rows.output_matrix, rows.input_matrix, rows.offset)
+    first = 0
+    for goal in goals:
+        goal.bounded(upper[first : first + goal.objective.rows], bounds.level)
+        first += goal.objective.rows

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netopt.arrays import FloatArray
-from netopt.attack.gradient_ascent import AttackResult, attack_case
 from netopt.problems.goal import Goal
 from netopt.problems.replay import Grade, Replay, Replayer
 from netopt.problems.run import Run
 from netopt.specification.property import Case
 
 if TYPE_CHECKING:
+    from netopt.attack.gradient_ascent import AttackResult
     from netopt.engines.branch_and_bound.team import Team
 
 #: Seconds that a climb from a solver's incumbent may take.
@@ -51,7 +51,7 @@ class Hunt:
     ----------
     replayer : judges the points.
     run : halted once a witness is found.
-    generator : of the random starts.
+    seed : of the random starts.
     found : the witness.
     origin : where the witness comes from.
     close : the best point that passes in float64 only, or within 1e-4 only.
@@ -60,11 +60,19 @@ class Hunt:
 
     replayer: Replayer
     run: Run
-    generator: np.random.Generator
+    seed: int
     found: Replay | None = None
     origin: str = ""
     close: Replay | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
+    _generator: np.random.Generator | None = None
+
+    @property
+    def generator(self) -> np.random.Generator:
+        """Generator of the random starts; NumPy's are loaded with the first attack."""
+        if self._generator is None:
+            self._generator = np.random.default_rng(self.seed)
+        return self._generator
 
     def offer(self, goal: Goal, points: FloatArray, origin: str | None = None) -> Replay | None:
         """Replay points (k, n) for a goal and keep the best; None when none of them can be used.
@@ -101,9 +109,7 @@ class Hunt:
         if value[k] > goal.best:
             self.offer(goal, points[k][None])
 
-    def attack(
-        self, cases: Sequence[Sequence[Goal]], effort: Effort, team: Team | None = None, made: int = 0
-    ) -> None:
+    def attack(self, cases: Sequence[Sequence[Goal]], effort: Effort, team: Team | None = None, made: int = 0) -> None:
         """Climb towards every goal of every case, the cases sharing the time that `effort` allows.
 
         Parameters
@@ -147,6 +153,8 @@ class Hunt:
         self, goals: Sequence[Goal], deadline: float, rounds: int, starts: FloatArray | None, made: int = 0
     ) -> None:
         """Attack the goals of one case and replay the best point of each."""
+        from netopt.attack.gradient_ascent import attack_case
+
         result = attack_case(
             self.replayer.network,
             _case(goals),

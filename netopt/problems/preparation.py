@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import TypeAlias
 
-from netopt.bounds.crown import crown_bounds
 from netopt.bounds.interval import interval_bounds
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.network.network import Network
@@ -14,6 +16,11 @@ from netopt.problems.goal import Goal
 from netopt.problems.run import Run
 from netopt.problems.settings import Settings
 
+#: From an open goal of a case, and how many cases are left, to the bounds of the case's ReLUs.
+BoundsOfCase: TypeAlias = "Callable[[Goal, int], PreactivationBounds]"
+
+#: Products that take as long as a neuron's relaxation in one row of a backward pass.
+_AT_A_NEURON = 10
 #: Cases whose bounds are kept; more are made again when asked for.
 KEPT = 64
 #: Share of the time left that CROWN's bounds of all cases, and tightening one case by a solver, may take.
@@ -36,8 +43,25 @@ class BoundsOfCases:
         """Whether the settings ask for bounds that take longer than CROWN's."""
         return self.settings.bounds in ("alpha-crown", "lp", "milp")
 
-    def cheap(self, goal: Goal) -> PreactivationBounds:
-        """Return interval bounds, which take no longer than a few forward passes."""
+    def steps(self, cases: Sequence[Sequence[Goal]]) -> list[tuple[BoundsOfCase, float]]:
+        """Return the ways to bound cases that need no solver, the quickest first, and about what products they take."""
+        from netopt.bounds.products import Products
+
+        products = Products(self.network)
+        rows = sum(goal.objective.rows for goals in cases for goal in goals)
+        cheap = (2 * len(cases) + rows) * float(sum(products.own.values()))
+        if self.settings.bounds == "interval":
+            return [(self.cheap, cheap)]
+        read = {relu.input for relu in self.network.relus} | {self.network.output}
+        bounded = [node for node in self.network.affines if node.name in read]
+        behind = accumulate(node.size for node in bounded)
+        crown = sum(
+            node.size * (products.row(node) + _AT_A_NEURON * n) for node, n in zip(bounded, behind, strict=True)
+        )
+        return [(self.cheap, cheap), (self.quick, cheap + len(cases) * float(crown))]
+
+    def cheap(self, goal: Goal, cases: int = 1) -> PreactivationBounds:
+        """Return interval bounds, which take no longer than a few forward passes, however many cases are left."""
         if goal.case not in self._cheap:
             self._cheap[goal.case] = interval_bounds(self.network, goal.domain)
             self._forget(self._cheap)
@@ -53,6 +77,8 @@ class BoundsOfCases:
         if self.settings.bounds == "interval":
             return self.cheap(goal)
         if goal.case not in self._quick:
+            from netopt.bounds.crown import crown_bounds
+
             left = self.run.remaining
             deadline = None if left is None else time.monotonic() + CROWN_SHARE * left / cases
             self._quick[goal.case] = crown_bounds(self.network, goal.domain, deadline=deadline, start=self.cheap(goal))

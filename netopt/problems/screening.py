@@ -1,4 +1,4 @@
-"""Disjuncts closed by bounds alone: thousands of boxes at once, or one domain with bounds that later stages reuse."""
+"""Disjuncts closed by bounds alone, over thousands of boxes at once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netopt.arrays import FloatArray, IntArray, sparse
+from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.boxes import BoxBounds
 from netopt.bounds.objectives import Objectives
-from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.precision import DOUBLE, SINGLE
-from netopt.bounds.rows import bound_rows
 from netopt.engines.branch_and_bound.box_evaluation import over_norm
 from netopt.engines.branch_and_bound.team import Package, Team, processes, side_by_side
 from netopt.engines.objective import rows_of
@@ -23,18 +21,6 @@ from netopt.specification.box import Box
 
 #: Most boxes bounded at once, and bytes of their values of one layer.
 _BLOCK, _BYTES = 512, 2**22
-
-
-def bound_goals(network: Network, goals: Sequence[Goal], bounds: PreactivationBounds) -> None:
-    """Bound every row of the goals of one case by CROWN backward from it; `bounds` are over the case's domain."""
-    outputs = np.concatenate([-goal.objective.conjunction.output_matrix for goal in goals])
-    inputs = _input_rows(goals, network.input_size)
-    offset = np.concatenate([goal.objective.conjunction.bound for goal in goals])
-    upper = bound_rows(network, goals[0].domain, bounds, outputs, inputs, offset)
-    first = 0
-    for goal in goals:
-        goal.bounded(upper[first : first + goal.objective.rows], bounds.level)
-        first += goal.objective.rows
 
 
 def screen_boxes(network: Network, cases: Iterable[Sequence[Goal]], run: Run, team: Team | None = None) -> None:
@@ -109,14 +95,3 @@ def _bound_block(screen: _Screen, block: _Block) -> FloatArray:
     value = over_norm(found.bound, rows.offset, rows.norm)
     smallest: FloatArray = np.minimum.reduceat(value, np.flatnonzero(np.diff(rows.owner, prepend=-1)))
     return smallest
-
-
-def _input_rows(goals: Sequence[Goal], input_size: int) -> sparse.csr_array | None:
-    """Return the input parts of all rows, negated, or None when no row mentions an input."""
-    if all(goal.objective.conjunction.input_matrix is None for goal in goals):
-        return None
-    parts: list[sparse.csr_array] = []
-    for goal in goals:
-        matrix = goal.objective.conjunction.input_matrix
-        parts.append(sparse.csr_array((goal.objective.rows, input_size)) if matrix is None else -matrix)
-    return sparse.csr_array(sparse.vstack(parts, format="csr"))

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netopt.network.network import Network
-from netopt.problems.proof_file import ProofFile
 from netopt.problems.results import VerificationResult
 from netopt.problems.run import ProgressCallback, Run, supervise
 from netopt.problems.settings import DEFAULT_FORMULATION, Settings
-from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate
 from netopt.problems.verification_steps import VerificationSteps
 from netopt.specification.property import Property
 
 if TYPE_CHECKING:
     from formulations.formulation import Formulation
+    from netopt.problems.proof_file import ProofFile
+    from netopt.problems.surrogate.options import RelaxedSurrogate, Surrogate
     from netopt.solvers.solver import MilpSolver
 
 
@@ -107,6 +107,14 @@ def verify(
             confirm=confirm,
             prune=prune,
         )
-        work = VerificationSteps(run, settings, progress, None if proof is None else ProofFile(Path(proof)))
+        work = VerificationSteps(run, settings, progress, _proof_file(proof))
         supervise(run, lambda: work.work(network, prop), interrupt)
         return work.result()
+
+
+def _proof_file(path: str | Path | None) -> ProofFile | None:
+    if path is None:
+        return None
+    from netopt.problems.proof_file import ProofFile
+
+    return ProofFile(Path(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,16 +11,13 @@ import numpy as np
 
 from netopt.arrays import FloatArray
 from netopt.network.network import Network
-from netopt.problems.goal import Goal, goals_of
+from netopt.problems.goal import Goal, bound_goals, goals_of
 from netopt.problems.hunting import Effort, Hunt
 from netopt.problems.inputs import as_network, as_property, check_property
-from netopt.problems.native import NativeProofs
-from netopt.problems.preparation import BoundsOfCases
-from netopt.problems.proof_file import ProofFile
+from netopt.problems.preparation import BoundsOfCase, BoundsOfCases
 from netopt.problems.replay import Replayer
 from netopt.problems.results import VerificationResult
 from netopt.problems.run import Progress, ProgressCallback, Run
-from netopt.problems.screening import bound_goals, screen_boxes
 from netopt.problems.settings import Settings
 from netopt.problems.surrogate.options import Surrogate
 from netopt.problems.verdict import verdict
@@ -29,10 +25,14 @@ from netopt.problems.verdict import verdict
 if TYPE_CHECKING:
     from netopt.engines.engine import NetworkSolver
     from netopt.problems.confirmation import Confirmation
+    from netopt.problems.native import NativeProofs
+    from netopt.problems.proof_file import ProofFile
     from netopt.problems.proving import Prover
 
 #: From this many cases on, boxes are screened in batches before any is attacked.
 _MANY_CASES = 16
+#: Bounds that take no more products than these come before the first attack, which takes longer.
+_FEW_PRODUCTS = 3e7
 #: Rounds of the long attack, and after how many of them the search goes on.
 _ROUNDS, _TURNS = 4, 2
 
@@ -56,10 +56,29 @@ class VerificationSteps:
             self.settings.team.start()
         read, hunt = self._read(network, prop)
         bounds = BoundsOfCases(read, self.settings, self.run)
-        if len(self._open_cases()) >= _MANY_CASES:
+        self._bound_and_attack(read, hunt, bounds)
+        if self._open_cases():
+            self._search(read, hunt, bounds)
+        self._confirm(read, hunt, bounds)
+
+    def _bound_and_attack(self, read: Network, hunt: Hunt, bounds: BoundsOfCases) -> None:
+        """Do what is quick, the quickest first: many instances are decided by the first of these steps that can."""
+        cases = self._open_cases()
+        many = len(cases) >= _MANY_CASES
+        if many:
             self._screen(read)
+        steps = bounds.steps(cases)
+        early = 0 if many else sum(products <= _FEW_PRODUCTS for _, products in steps)
+        for known, _ in steps[:early]:
+            self._bound(read, known)
         self._attack(hunt, Effort.SHORT)
-        self._bound(read, bounds)
+        for known, _ in steps[early:]:
+            self._bound(read, known)
+
+    def _search(self, read: Network, hunt: Hunt, bounds: BoundsOfCases) -> None:
+        """Branch, attack for longer, tighten and prove, for as long as some goal is open."""
+        from netopt.problems.native import NativeProofs
+
         recorder = None if self.proof is None else self.proof.recorder
         native = NativeProofs(hunt, self.run, bounds, self.settings, lambda: self._report("branch"), recorder)
         if not bounds.tightens:
@@ -77,7 +96,6 @@ class VerificationSteps:
         self._branch(native.main_slice)
         if self.settings.asks_solver:
             self._prove(read, hunt, bounds)
-        self._confirm(read, hunt, bounds)
 
     def result(self) -> VerificationResult:
         """Return the answer as it stands."""
@@ -96,7 +114,7 @@ class VerificationSteps:
             empty = sum(not goals and case.domain.is_empty() for case, goals in zip(asked.cases, cases, strict=True))
             if empty:
                 self.run.note(f"the domain of {empty} of {len(asked.cases)} cases is empty")
-            hunt = Hunt(Replayer(read), self.run, np.random.default_rng(self.settings.seed))
+            hunt = Hunt(Replayer(read), self.run, self.settings.seed)
             record |= {"cases": len(cases), "disjuncts": sum(map(len, cases)), "relus": read.relu_count}
             self.network, self.goals = read, [goal for goals in cases for goal in goals]
             self.hunt = hunt
@@ -113,6 +131,8 @@ class VerificationSteps:
         return list(cases.values())
 
     def _screen(self, network: Network) -> None:
+        from netopt.problems.screening import screen_boxes
+
         with self.run.stage("screen") as record:
             screen_boxes(network, self._open_cases(), self.run, self.settings.team)
             record |= {"open_disjuncts": self._open_count()}
@@ -140,27 +160,28 @@ class VerificationSteps:
             if made < _TURNS:
                 self._branch(partial(native.first_slice, number=made + 1))
 
-    def _bound(self, network: Network, bounds: BoundsOfCases) -> None:
-        """Bound the goals by interval bounds of the ReLUs, those still open by CROWN's."""
-        if not self._open_cases():
+    def _bound(self, network: Network, known: BoundsOfCase) -> None:
+        """Bound the open goals from the ReLUs' bounds `known` of each case, which are told how many cases are left."""
+        cases = self._open_cases()
+        if not cases:
             return
         with self.run.stage("bounds") as record:
-            for interval in (True,) if self.settings.bounds == "interval" else (True, False):
-                cases = self._open_cases()
-                for k, goals in enumerate(cases):
-                    self.run.check()
-                    known = bounds.cheap(goals[0]) if interval else bounds.quick(goals[0], len(cases) - k)
-                    bound_goals(network, goals, known)
-                    if len(cases) == 1:
-                        record |= {"unstable_relus": known.unstable_count}
-                record |= {"open_disjuncts": self._open_count()}
-                self._report("bounds")
+            for k, goals in enumerate(cases):
+                self.run.check()
+                relus = known(goals[0], len(cases) - k)
+                bound_goals(network, goals, relus)
+                if len(cases) == 1:
+                    record |= {"unstable_relus": relus.unstable_count}
+            record |= {"open_disjuncts": self._open_count()}
+        self._report("bounds")
 
     def _search_pruned(self, surrogate: Surrogate, hunt: Hunt, bounds: BoundsOfCases) -> None:
         """Search pruned networks for a point of every open disjunct, the most promising first."""
         open_goals = [goal for goals in self._open_cases() for goal in goals]
         if not open_goals:
             return
+        from contextlib import nullcontext
+
         from netopt.attack.gradient_ascent import ROBUST
         from netopt.problems.surrogate.incumbent import GoalIncumbent
         from netopt.problems.surrogate.ladder import Ladder

@@ -10,10 +10,9 @@ import pytest
 from netopt.bounds.crown import crown_bounds
 from netopt.bounds.interval import interval_bounds
 from netopt.bounds.rows import bound_rows
-from netopt.problems.goal import goals_of
+from netopt.problems.goal import bound_goals, goals_of
 from netopt.problems.preparation import BoundsOfCases
 from netopt.problems.run import Run
-from netopt.problems.screening import bound_goals
 from netopt.problems.settings import Settings
 from netopt.problems.verification import verify
 from netopt.specification.property import Case, Conjunction, Property
@@ -50,7 +49,7 @@ def test_what_intervals_prove_needs_no_more(share: float, closed_by_intervals: b
     assert value > BY_CROWN
     answer = verify(NETWORK, _at_least(value), time_limit=100.0)
     assert answer.status.value == "unsat"
-    unstable = next(stage["unstable_relus"] for stage in answer.stages if stage["name"] == "bounds")
+    *_, unstable = [stage["unstable_relus"] for stage in answer.stages if stage["name"] == "bounds"]
     assert (unstable == interval_bounds(NETWORK, BOX).unstable_count) == closed_by_intervals
 
 

@@ -55,7 +55,7 @@ def hunted(hunt: Hunt, goals: list[list[Goal]], make_executor: Callable[[], Exec
 @pytest.mark.parametrize("make_executor", EXECUTORS, ids=["threads", "dying"])
 def test_the_best_point_of_every_disjunct_is_heard_of(make_executor: Callable[[], Executor]) -> None:
     network, goals, sampled = asked(1.0)
-    hunt = Hunt(Replayer(network), Run(None), np.random.default_rng(0))
+    hunt = Hunt(Replayer(network), Run(None), 0)
     hunted(hunt, goals, make_executor)
     assert hunt.found is None
     for goal in (goal for case in goals for goal in case):
@@ -68,7 +68,7 @@ def test_the_best_point_of_every_disjunct_is_heard_of(make_executor: Callable[[]
 def test_a_witness_found_beside_halts_the_call() -> None:
     network, goals, sampled = asked(-0.01)
     run = Run(None)
-    hunt = Hunt(Replayer(network), run, np.random.default_rng(0))
+    hunt = Hunt(Replayer(network), run, 0)
     hunted(hunt, goals, EXECUTORS[0])
     assert hunt.found is not None
     assert run.halt.is_set()
