@@ -16,7 +16,7 @@ from netopt.arrays import FloatArray, IntArray
 from netopt.attack.objective import SlackBatch
 from netopt.network.network import Network
 from netopt.specification.domain import Domain
-from netopt.specification.integer import IntegerPoints
+from netopt.specification.integer import continuous
 
 _MOMENTUM = 0.75
 
@@ -92,7 +92,7 @@ class Ascent:
     def __post_init__(self) -> None:
         self._half_width = (self.domain.upper - self.domain.lower) / 2.0
         # Integer inputs are walked in their continuous base, so that small steps add up; only members are evaluated.
-        self._walk = self.domain.base if isinstance(self.domain, IntegerPoints) else self.domain
+        self._walk = continuous(self.domain)
 
     def run(self, iterations: int, best: Best, stopped: Callable[[], bool]) -> None:
         """Climb for some iterations, or until `stopped`; `best` takes note of every point evaluated."""

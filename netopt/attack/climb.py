@@ -18,7 +18,7 @@ from netopt.network.network import Network
 from netopt.network.single import SINGLE, single_precision
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
-from netopt.specification.integer import IntegerPoints
+from netopt.specification.integer import continuous
 
 #: float32 resolves inputs this much coarser than their range, relative to their size.
 _RESOLUTION = 1e-4
@@ -48,7 +48,7 @@ class Climber:
     @classmethod
     def of(cls, network: Network, domain: Domain, objective: SlackBatch) -> Climber:
         """Return the climber; single precision is used where the box is wide enough and the weights fit."""
-        base = domain.base if isinstance(domain, IntegerPoints) else domain
+        base = continuous(domain)
         width, size = base.upper - base.lower, np.maximum(np.abs(base.lower), np.abs(base.upper))
         coarse = bool(((width == 0.0) | (width > _RESOLUTION * size)).all() and size.max(initial=0.0) < 1e6)
         single = single_precision(network) if coarse else None

@@ -7,7 +7,6 @@ the corners that the output's gradient points to, and the best of many random sa
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +15,12 @@ from netopt.arrays import FloatArray, IntArray
 from netopt.attack.ascent import Ascent, Best, Direction
 from netopt.attack.local_search import perturb
 from netopt.attack.objective import SlackBatch
+from netopt.attack.stopping import stopping
 from netopt.errors import InputError
 from netopt.network.network import Network
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
-from netopt.specification.integer import IntegerPoints
+from netopt.specification.integer import continuous
 from netopt.specification.l1_ball import L1Ball
 from netopt.specification.property import Case
 
@@ -107,7 +107,7 @@ def attack_case(
     """
     if not case.disjuncts:
         raise InputError("the case has no disjuncts; there is nothing to look for")
-    objective = SlackBatch.of(case.disjuncts, case.domain.dimension)
+    objective = SlackBatch.of(case.disjuncts)
     search = RestartSearch(network, case.domain, objective, generator, deadline, interrupt, target)
     best = search.run(starts, rounds, made)
     winner = int(best.values.argmax())
@@ -137,7 +137,16 @@ def ascend_linear(
 
 
 class RestartSearch:
-    """Rounds of restarts on one domain; `best`, where given, is shared with other searches."""
+    """Rounds of restarts on one domain.
+
+    Parameters are those of `attack_case`; `best`, where given, is shared with other searches.
+
+    Attributes
+    ----------
+    stopped : tells whether the target is reached, the time is up or the search is interrupted.
+    walk : the domain that points are moved in: without the integrality of inputs.
+    most : points that a batch may hold at most; `batch` is what the next one holds.
+    """
 
     def __init__(
         self,
@@ -158,22 +167,15 @@ class RestartSearch:
         if domain.is_empty():
             raise InputError("the domain is empty; there is no point to look for")
         self.network, self.domain, self.objective, self.generator = network, domain, objective, generator
-        self.deadline, self.interrupt, self.target = deadline, interrupt, target
+        self.deadline, self.target = deadline, target
         self.best = Best.empty(objective.disjuncts, domain.dimension) if best is None else best
+        self.stopped = stopping(deadline, interrupt, lambda: bool(self.best.values.max() >= target))
         widest = max(node.size for node in network.nodes)
-        self.walk = domain.base if isinstance(domain, IntegerPoints) else domain
-        quick = isinstance(self.walk, Box) or (isinstance(domain, L1Ball))
+        self.walk = continuous(domain)
+        quick = isinstance(self.walk, Box) or isinstance(domain, L1Ball)
         self.most = int(np.clip(_WORK // max(widest, domain.dimension), 8, _MOST_POINTS if quick else _FEW_POINTS))
         self.batch = min(self.most, _FIRST_POINTS)
         self.directions = _directions(self.walk)
-
-    def stopped(self) -> bool:
-        """Return whether the target is reached, the time is up or the search is interrupted."""
-        if self.best.values.max() >= self.target:
-            return True
-        if self.interrupt is not None and self.interrupt.is_set():
-            return True
-        return self.deadline is not None and time.monotonic() >= self.deadline
 
     def run(self, starts: FloatArray | None, rounds: int | None, made: int = 0) -> Best:
         """Run rounds of restarts behind those `made` before, and return the best points."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import numpy as np
 
 from netopt.arrays import FloatArray
 from netopt.attack.ascent import Ascent, Best, Direction
 from netopt.attack.objective import SlackBatch
+from netopt.attack.stopping import stopping
 from netopt.attack.walk import walk
 from netopt.errors import InputError
 from netopt.network.network import Network
@@ -72,17 +72,13 @@ def improve(
             f"points to improve need the shape (k, {network.input_size}) with k >= 1; {np.shape(points)} was given"
         )
 
-    def stopped() -> bool:
-        if interrupt is not None and interrupt.is_set():
-            return True
-        return deadline is not None and time.monotonic() >= deadline
-
+    stopped = stopping(deadline, interrupt)
     start = domain.project(given)
     best = Best.empty(objective.disjuncts, domain.dimension)
     values = objective.values(network, start)
     best.update(start, values)
     if not stopped():
-        _climb(network, domain, objective, start, values, best).run(_ITERATIONS, best, stopped)
+        _climb(network, domain, objective, start, values).run(_ITERATIONS, best, stopped)
     for disjunct in np.argsort(-best.values, kind="stable")[:_DISJUNCTS]:
         if stopped():
             break
@@ -100,9 +96,7 @@ def improve(
     return best
 
 
-def _climb(
-    network: Network, domain: Domain, objective: SlackBatch, start: FloatArray, values: FloatArray, best: Best
-) -> Ascent:
+def _climb(network: Network, domain: Domain, objective: SlackBatch, start: FloatArray, values: FloatArray) -> Ascent:
     """Return short climbs from every point towards the disjunct it is closest to, by both kinds of step."""
     count = len(start)
     first = Direction.VERTEX if isinstance(domain, L1Ball) else Direction.SIGNS

@@ -5,6 +5,7 @@ r"""What the attacks maximise: for each disjunct, the smallest slack of its rows
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from netopt.arrays import FloatArray, IntArray, sparse
 from netopt.network.gradient import value_and_gradient
 from netopt.network.network import Network
 from netopt.network.single import SINGLE
-from netopt.specification.property import Conjunction
+from netopt.specification.property import Conjunction, stacked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,29 +37,21 @@ class SlackBatch:
     owner: IntArray
 
     @classmethod
-    def of(cls, disjuncts: tuple[Conjunction, ...], input_size: int) -> SlackBatch:
+    def of(cls, disjuncts: Sequence[Conjunction]) -> SlackBatch:
         """Return the normalised rows of some disjuncts; one without rows always holds and counts as ``0 <= 0``."""
-        outputs = disjuncts[0].output_matrix.shape[1]
-        always = Conjunction(np.zeros((1, outputs)), np.zeros(1))
-        filled = [disjunct if disjunct.bound.size else always for disjunct in disjuncts]
-        sizes = np.array([disjunct.bound.size for disjunct in filled])
-        output_matrix = np.concatenate([disjunct.output_matrix for disjunct in filled])
-        squares = (output_matrix**2).sum(axis=1)
-        input_matrix = None
-        if any(disjunct.input_matrix is not None for disjunct in filled):
-            parts = [
-                sparse.csr_array((disjunct.bound.size, input_size))
-                if disjunct.input_matrix is None
-                else disjunct.input_matrix
-                for disjunct in filled
-            ]
-            input_matrix = sparse.csr_array(sparse.vstack(parts, format="csr"))
-            squares = squares + np.asarray(input_matrix.power(2).sum(axis=1)).ravel()
-        scale = 1.0 / np.sqrt(np.where(squares > 0.0, squares, 1.0))
+        filled = [disjunct.with_a_row() for disjunct in disjuncts]
+        return cls.divided(filled, stacked(filled).norm)
+
+    @classmethod
+    def divided(cls, disjuncts: Sequence[Conjunction], norm: FloatArray) -> SlackBatch:
+        """Return the rows of some disjuncts, none of them empty, divided by `norm` (rows,)."""
+        rows, scale = stacked(disjuncts), 1.0 / norm
+        sizes = np.array([disjunct.bound.size for disjunct in disjuncts])
+        inputs = rows.input_matrix
         return cls(
-            output_matrix=output_matrix * scale[:, None],
-            input_matrix=None if input_matrix is None else sparse.csr_array(sparse.diags_array(scale) @ input_matrix),
-            bound=np.concatenate([disjunct.bound for disjunct in filled]) * scale,
+            output_matrix=rows.output_matrix * scale[:, None],
+            input_matrix=None if inputs is None else sparse.csr_array(sparse.diags_array(scale) @ inputs),
+            bound=rows.bound * scale,
             start=np.cumsum(sizes) - sizes,
             owner=np.repeat(np.arange(sizes.size), sizes),
         )

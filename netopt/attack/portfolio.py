@@ -21,11 +21,11 @@ from netopt.attack.objective import SlackBatch
 from netopt.attack.population import Population
 from netopt.attack.relaxed_start import relaxed_starts
 from netopt.attack.sampled_regions import sampled_regions
+from netopt.attack.stopping import stopping
 from netopt.attack.walk import walk
 from netopt.network.network import Network
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
-from netopt.specification.integer import IntegerPoints
 from netopt.specification.l1_ball import L1Ball
 
 #: Points and generations of a turn where each step is quick, and where it solves a program for each point.
@@ -122,8 +122,7 @@ class _Portfolio:
 
     def __init__(self, search: RestartSearch) -> None:
         self._search, self._best = search, search.best
-        base = search.domain.base if isinstance(search.domain, IntegerPoints) else search.domain
-        self._quick = isinstance(base, Box | L1Ball)
+        self._quick = isinstance(search.walk, Box | L1Ball)
         self._batch = min(search.most, _BATCH if self._quick else _FEW_POINTS)
         self._generations = _GENERATIONS if self._quick else _FEW_GENERATIONS
         self._island: Population | None = None
@@ -242,10 +241,6 @@ class _Portfolio:
         search = self._search
         found = Best.empty(search.objective.disjuncts, search.domain.dimension)
         end = self._walk_end()
-
-        def stopped() -> bool:
-            return search.stopped() or (end is not None and time.monotonic() >= end)
-
         walk(
             search.network,
             search.domain,
@@ -253,7 +248,7 @@ class _Portfolio:
             disjunct,
             point.copy(),
             best=found,
-            stopped=stopped,
+            stopped=stopping(end, stopped=search.stopped),
             generator=search.generator,
             deadline=end,
         )

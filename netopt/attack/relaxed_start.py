@@ -7,7 +7,6 @@ linear program, which takes a simplex many times longer.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from netopt.arrays import FloatArray, IntArray
 from netopt.attack.objective import SlackBatch
+from netopt.attack.stopping import stopping
 from netopt.bounds.crown import crown_bounds
 from netopt.bounds.objectives import Objectives
 from netopt.bounds.phases import PhaseBounds
@@ -24,7 +24,7 @@ from netopt.bounds.rows import upper_functions
 from netopt.network.network import Network
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
-from netopt.specification.integer import IntegerPoints
+from netopt.specification.integer import continuous
 from netopt.specification.l1_ball import L1Ball
 
 #: Steps of the slopes, and where each of them solves a program.
@@ -72,10 +72,7 @@ def relaxed_starts(
     bounds : pre-activation bounds of this network over this domain; None for CROWN's.
     stopped : asked at every step.
     """
-
-    def over() -> bool:
-        return stopped() or (deadline is not None and time.monotonic() >= deadline)
-
+    over = stopping(deadline, stopped=stopped)
     known = crown_bounds(network, domain, deadline=deadline) if bounds is None else bounds
     rows = None if objective.input_matrix is None else -objective.input_matrix
     above = upper_functions(network, domain, known, -objective.output_matrix, rows)
@@ -87,8 +84,7 @@ def relaxed_starts(
     if known.unstable_count and not over():
         single = Objectives.separate(-objective.output_matrix[chosen], None if rows is None else rows[chosen])
         search = PhaseBounds(network, domain, known, single)
-        base = domain.base if isinstance(domain, IntegerPoints) else domain
-        steps = _STEPS if isinstance(base, Box | L1Ball) else _FEW_STEPS
+        steps = _STEPS if isinstance(continuous(domain), Box | L1Ball) else _FEW_STEPS
         never = np.full(chosen.size, -np.inf)
         found = search.bound(search.whole(), steps, never, over, lambda points: average.note(domain.project(points)))
         bound[chosen] = np.fmin(bound[chosen], found.upper)

@@ -9,7 +9,7 @@ others starts from the best of `relaxed_starts`: members near the relaxation's p
 from __future__ import annotations
 
 import threading
-import time
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from netopt.attack.ascent import Best
 from netopt.attack.objective import SlackBatch
 from netopt.attack.relaxed_start import relaxed_starts
 from netopt.attack.root_lp import RootLp
+from netopt.attack.stopping import stopping
 from netopt.attack.walk import walk
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.network.network import Network
@@ -62,31 +63,23 @@ def relaxing_walk(
     InputError
         The bounds belong to another network or the domain does not fit.
     """
-
-    def stopped() -> bool:
-        if interrupt is not None and interrupt.is_set():
-            return True
-        return deadline is not None and time.monotonic() >= deadline
-
+    stopped = stopping(deadline, interrupt)
     if restarts is None and deadline is None:
         restarts = 0
     best = Best.empty(objective.disjuncts, domain.dimension) if best is None else best
     center = domain.center[None]
     best.update(center, objective.values(network, center))
-
-    def walk_from(point: FloatArray) -> None:
-        walk(
-            network,
-            domain,
-            objective,
-            disjunct,
-            point,
-            best=best,
-            stopped=stopped,
-            generator=generator,
-            deadline=deadline,
-        )
-
+    walk_from = partial(
+        walk,
+        network,
+        domain,
+        objective,
+        disjunct,
+        best=best,
+        stopped=stopped,
+        generator=generator,
+        deadline=deadline,
+    )
     starts = relaxed_starts(network, domain, objective, deadline, bounds=bounds, stopped=stopped)
     best.update(starts.points, objective.values(network, starts.points))
     if not stopped():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.engines.engine import DualBoundCallback, PointCallback
+from netopt.engines.engine import DualBoundCallback, EngineResult, PointCallback
 from netopt.engines.objective import SlackObjective
 from netopt.network.network import Network
 from netopt.solvers.parameters import SolverParameters
@@ -121,3 +122,37 @@ class Attempt:
         if self.interrupt is not None and self.interrupt.is_set():
             return Termination.INTERRUPTED
         return None
+
+    def result(self, termination: Termination, name: str) -> EngineResult:
+        """Return the answer as it stands."""
+        return EngineResult(
+            termination=termination,
+            dual_bound=max(self.dual, self.value),
+            primal_bound=None if self.point is None else self.value,
+            point=self.point,
+            seconds=self.spent,
+            nodes=self.nodes,
+            name=name,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptWatch:
+    """What a search for the one objective of an attempt is told, a `netopt.engines.branch_and_bound.search.Watch`.
+
+    Attributes
+    ----------
+    show : called with the position of the objective and members (k, n) of the domain.
+    """
+
+    attempt: Attempt
+    show: Callable[[int, FloatArray], None]
+
+    def enough(self) -> FloatArray:
+        return np.array([self.attempt.enough])
+
+    def stopped(self) -> bool:
+        return self.attempt.stopped()
+
+    def seen(self, objective: int, points: FloatArray) -> None:
+        self.show(objective, points)

@@ -58,7 +58,7 @@ class LocalProcesses(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Kill the processes; calls that have not ended fail or, with `cancel_futures`, are cancelled."""
+        """Kill the processes: calls under way fail, those that wait are cancelled, whatever `cancel_futures` says."""
         self._closed = True
         for worker in self._workers:
             worker.kill()

@@ -14,7 +14,7 @@ import numpy as np
 
 from netopt.arrays import FloatArray, sparse
 from netopt.bounds.objectives import Objectives
-from netopt.specification.property import Conjunction
+from netopt.specification.property import Conjunction, stacked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,15 +43,9 @@ class SlackObjective:
         """Return the same for many conjunctions about one network, whose norms are computed together."""
         if not conjunctions:
             return []
-        filled = [rows if rows.bound.size else _always(rows) for rows in conjunctions]
-        matrix = np.concatenate([rows.output_matrix for rows in filled])
-        squares = np.einsum("rm,rm->r", matrix, matrix)
+        filled = [rows.with_a_row() for rows in conjunctions]
+        norm = stacked(filled).norm
         ends = np.cumsum([0, *(rows.bound.size for rows in filled)]).tolist()
-        for rows, first, end in zip(filled, ends[:-1], ends[1:], strict=True):
-            if rows.input_matrix is not None:
-                squares[first:end] += np.asarray(rows.input_matrix.power(2).sum(axis=1)).ravel()
-        norm = np.sqrt(squares)
-        norm[~(norm > 0.0)] = 1.0
         return [cls(rows, norm[first:end]) for rows, first, end in zip(filled, ends[:-1], ends[1:], strict=True)]
 
     @classmethod
@@ -78,26 +72,13 @@ class SlackObjective:
         return sparse.csr_array(rows @ output_map), self.conjunction.bound - rows @ output_constant
 
 
-def _always(conjunction: Conjunction) -> Conjunction:
-    """Return ``0 <= 0`` for a conjunction without rows."""
-    return Conjunction(np.zeros((1, conjunction.output_matrix.shape[1])), np.zeros(1))
-
-
 def rows_of(objectives: Sequence[SlackObjective]) -> Objectives:
     """Return objectives as `netopt.bounds.phases` bounds them: the slacks of all rows, one below the other."""
-    conjunctions = [objective.conjunction for objective in objectives]
-    widths = [rows.input_matrix.shape[1] for rows in conjunctions if rows.input_matrix is not None]
-    inputs = None
-    if widths:
-        parts = [
-            sparse.csr_array((rows.bound.size, widths[0])) if rows.input_matrix is None else -rows.input_matrix
-            for rows in conjunctions
-        ]
-        inputs = sparse.csr_array(sparse.vstack(parts, format="csr"))
+    rows = stacked([objective.conjunction for objective in objectives])
     return Objectives(
-        output_matrix=-np.concatenate([rows.output_matrix for rows in conjunctions]),
-        offset=np.concatenate([rows.bound for rows in conjunctions]),
+        output_matrix=-rows.output_matrix,
+        offset=rows.bound,
         norm=np.concatenate([objective.norm for objective in objectives]),
         owner=np.repeat(np.arange(len(objectives)), [objective.rows for objective in objectives]),
-        input_matrix=inputs,
+        input_matrix=None if rows.input_matrix is None else -rows.input_matrix,
     )

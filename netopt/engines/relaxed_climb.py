@@ -50,19 +50,15 @@ class Climb(Attempt):
         return self.solved.termination if self.solved.termination in _FINAL else None
 
     def result(self, termination: Termination, name: str) -> EngineResult:
-        """Return the answer where a relaxation ends the call."""
-        answer = self.solved
-        return EngineResult(
-            termination=termination,
-            dual_bound=max(self.dual, self.value),
-            primal_bound=None if self.point is None else self.value,
-            point=self.point,
-            seconds=self.spent,
-            build_seconds=0.0 if answer is None else answer.build_seconds,
-            nodes=self.nodes,
-            rows=0 if answer is None else answer.rows,
-            columns=0 if answer is None else answer.columns,
-            binaries=0 if answer is None else answer.binaries,
-            name=name,
-            message="" if answer is None else answer.message,
+        """Return the answer where a relaxation ends the call, with the size of the last model solved."""
+        result, answer = Attempt.result(self, termination, name), self.solved
+        if answer is None:
+            return result
+        return replace(
+            result,
+            build_seconds=answer.build_seconds,
+            rows=answer.rows,
+            columns=answer.columns,
+            binaries=answer.binaries,
+            message=answer.message,
         )

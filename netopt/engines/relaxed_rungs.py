@@ -10,9 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from netopt.arrays import FloatArray
+from netopt.engines.attempt import AttemptWatch
 from netopt.engines.branch_and_bound.phase_split import PhaseSplit
 from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.milp import MilpEngine, solve_slack_model
@@ -55,7 +54,7 @@ class Lines:
         limit, nodes = climb.left(None).node_limit, climb.nodes
         end = time.monotonic() + climb.portion(_LINES_SHARE, _LINES_SECONDS)
         problem = Problem(climb.network, climb.domain, climb.bounds, (climb.objective,))
-        search = PhaseSplit(problem, _ClimbWatch(climb))
+        search = PhaseSplit(problem, AttemptWatch(climb, lambda _, points: climb.seen(points)))
         while not (search.finished or climb.stopped() or (limit is not None and search.bounded >= limit)):
             now = time.monotonic()
             if now >= end:
@@ -64,22 +63,6 @@ class Lines:
             climb.nodes = nodes + search.bounded
             climb.proved(float(search.upper[0]))
         return name
-
-
-@dataclass(frozen=True, slots=True)
-class _ClimbWatch:
-    """The watch of a search on the way up."""
-
-    climb: Climb
-
-    def enough(self) -> FloatArray:
-        return np.array([self.climb.enough])
-
-    def stopped(self) -> bool:
-        return self.climb.stopped()
-
-    def seen(self, objective: int, points: FloatArray) -> None:
-        self.climb.seen(points)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy import sparse
 
+from netopt.arrays import FloatArray
 from netopt.bounds.difference import DifferenceBounds
 from netopt.bounds.inputs import as_inputs
 from netopt.bounds.interval import collect
@@ -72,11 +73,7 @@ def _constant(objective: SlackObjective, differences: DifferenceBounds) -> Trans
 def _linear(objective: SlackObjective, differences: DifferenceBounds) -> Transferred:
     rows = objective.conjunction
     above = differences.upper_functions(-rows.output_matrix)
-    inputs = sparse.csr_array(-above.coefficients)
-    if rows.input_matrix is not None:
-        inputs = sparse.csr_array(rows.input_matrix + inputs)
-    moved = Conjunction(rows.output_matrix, rows.bound + above.constant, inputs)
-    return Transferred(differences.twin.sparse, SlackObjective(moved, objective.norm))
+    return Transferred(differences.twin.sparse, _with_lines(objective, above.coefficients, above.constant))
 
 
 def _neurons(objective: SlackObjective, differences: DifferenceBounds) -> Transferred:
@@ -117,7 +114,12 @@ def corrected(objective: SlackObjective, differences: DifferenceBounds) -> Slack
     constant = (lines.constant[:count] - lines.constant[count:]) / 2.0
     if not (np.isfinite(slope).all() and np.isfinite(constant).all()):
         return objective
-    inputs = sparse.csr_array(-slope)
+    return _with_lines(objective, slope, constant)
+
+
+def _with_lines(objective: SlackObjective, slope: FloatArray, constant: FloatArray) -> SlackObjective:
+    """Return an objective with linear functions of the inputs, (rows, n) and (rows,), added to its slacks."""
+    rows, inputs = objective.conjunction, sparse.csr_array(-slope)
     if rows.input_matrix is not None:
         inputs = sparse.csr_array(rows.input_matrix + inputs)
     return SlackObjective(Conjunction(rows.output_matrix, rows.bound + constant, inputs), objective.norm)

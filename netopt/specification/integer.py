@@ -175,3 +175,8 @@ def _copied(model: MilpModel, builder: MilpBuilder, box: Box, mask: BoolArray) -
         builder.add_rows((columns, model.matrix[first:last]), name=block.prefix, index=block.index, **sides)
         first = last
     return parts[0]
+
+
+def continuous(domain: Domain) -> Domain:
+    """Return a domain without the integrality of its inputs."""
+    return domain.base if isinstance(domain, IntegerPoints) else domain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,38 @@ class Conjunction:
     def satisfied(self, x: FloatArray, y: FloatArray, tolerance: float = 0.0) -> BoolArray:
         """Return which members of a batch satisfy every row within `tolerance`, (batch,)."""
         return np.asarray((self.slack(x, y) >= -tolerance).all(axis=1))
+
+    @property
+    def norm(self) -> FloatArray:
+        """Euclidean norm of each row's coefficients, (rows,); 1 for a row without any."""
+        squares = np.einsum("rm,rm->r", self.output_matrix, self.output_matrix)
+        if self.input_matrix is not None:
+            squares = squares + np.asarray(self.input_matrix.power(2).sum(axis=1)).ravel()
+        norm = np.sqrt(squares)
+        return np.where(norm > 0.0, norm, 1.0)
+
+    def with_a_row(self) -> Conjunction:
+        """Return the conjunction itself, or ``0 <= 0`` for one without rows: both always hold."""
+        if self.bound.size:
+            return self
+        return Conjunction(np.zeros((1, self.output_matrix.shape[1])), np.zeros(1))
+
+
+def stacked(conjunctions: Sequence[Conjunction]) -> Conjunction:
+    """Return the rows of several conjunctions about one network, at least one, one below the other."""
+    inputs = None
+    width = next((rows.input_matrix.shape[1] for rows in conjunctions if rows.input_matrix is not None), None)
+    if width is not None:
+        parts = [
+            sparse.csr_array((rows.bound.size, width)) if rows.input_matrix is None else rows.input_matrix
+            for rows in conjunctions
+        ]
+        inputs = sparse.csr_array(sparse.vstack(parts, format="csr"))
+    return Conjunction(
+        np.concatenate([rows.output_matrix for rows in conjunctions]),
+        np.concatenate([rows.bound for rows in conjunctions]),
+        inputs,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -147,7 +147,7 @@ def test_every_heuristic_returns_members_with_their_values(name: str) -> None:
         Conjunction(rng.standard_normal((2, 3)), np.full(2, -1.0), inputs),
         Conjunction(rng.standard_normal((1, 3)), np.array([-9.0])),
     )
-    objective = SlackBatch.of(disjuncts, 3)
+    objective = SlackBatch.of(disjuncts)
     start = domain.sample(rng, 3)
     before = objective.values(network, start).max(axis=0)
     improved = improve(network, domain, objective, start, generator=rng)

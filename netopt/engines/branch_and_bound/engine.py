@@ -5,11 +5,9 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-import numpy as np
-
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.engines.attempt import Attempt
+from netopt.engines.attempt import Attempt, AttemptWatch
 from netopt.engines.branch_and_bound.lanes import Lanes
 from netopt.engines.branch_and_bound.scout import Scout
 from netopt.engines.branch_and_bound.search import Problem
@@ -96,34 +94,9 @@ class NativeEngine:
             attempt.seen(start[None])
         problem = Problem(network, domain, bounds, (objective,), device=self.device)
         scout = Scout(problem, lambda _, point: attempt.seen(point[None]), attempt.stopped)
-        lanes = Lanes(problem, _Single(attempt, scout), self.memory, self.team, lambda: _note(attempt, lanes))
+        lanes = Lanes(problem, AttemptWatch(attempt, scout.seen), self.memory, self.team, lambda: _note(attempt, lanes))
         lanes.advance(attempt.deadline, parameters.node_limit)
-        return EngineResult(
-            termination=attempt.ended() or _limit(attempt, lanes),
-            dual_bound=max(attempt.dual, attempt.value),
-            primal_bound=None if attempt.point is None else attempt.value,
-            point=attempt.point,
-            seconds=attempt.spent,
-            nodes=attempt.nodes,
-            name=lanes.method[0] or NATIVE,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Single:
-    """The watch of one objective."""
-
-    attempt: Attempt
-    scout: Scout
-
-    def enough(self) -> FloatArray:
-        return np.array([self.attempt.enough])
-
-    def stopped(self) -> bool:
-        return self.attempt.stopped()
-
-    def seen(self, objective: int, points: FloatArray) -> None:
-        self.scout.seen(objective, points)
+        return attempt.result(attempt.ended() or _limit(attempt, lanes), lanes.method[0] or NATIVE)
 
 
 def _note(attempt: Attempt, lanes: Lanes) -> None:

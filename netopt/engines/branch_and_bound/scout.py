@@ -62,7 +62,7 @@ class Scout:
             return
         if objective not in self._batches:
             only = problem.objectives[objective].conjunction
-            self._batches[objective] = SlackBatch.of((only,), problem.network.input_size)
+            self._batches[objective] = SlackBatch.of((only,))
         best = Best.empty(1, problem.network.input_size)
         start, count = points[order], order.size
         Ascent(

@@ -28,12 +28,11 @@ def simplified(problem: Problem) -> Problem:
         return problem
     state = propagate(problem.network, as_inputs(problem.network, problem.domain), problem.bounds.pairs)
     error = forward_error(state)[problem.network.output][0]
-    return Problem(
+    return replace(
+        problem,
         network=smaller.network,
-        domain=problem.domain,
         bounds=smaller.bounds(problem.bounds),
         objectives=tuple(_raised(objective, error) for objective in problem.objectives),
-        trail=problem.trail,
     )
 
 

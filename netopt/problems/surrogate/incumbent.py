@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy import sparse
 
 from netopt.arrays import FloatArray
 from netopt.attack.objective import SlackBatch
@@ -190,21 +189,7 @@ def dense_value(incumbent: DenseIncumbent, point: FloatArray) -> float:
 
 def slack_batch(objectives: Sequence[SlackObjective]) -> SlackBatch:
     """Return objectives as the attacks take them: a disjunct each, its rows divided by their norms."""
-    rows = [objective.conjunction for objective in objectives]
-    scale = 1.0 / np.concatenate([objective.norm for objective in objectives])
-    sizes = np.array([objective.rows for objective in objectives])
-    widths = {row.input_matrix.shape[1] for row in rows if row.input_matrix is not None}
-    inputs = None
-    if widths:
-        shape = widths.pop()
-        parts = [
-            sparse.csr_array((row.bound.size, shape)) if row.input_matrix is None else row.input_matrix for row in rows
-        ]
-        inputs = sparse.csr_array(sparse.diags_array(scale) @ sparse.vstack(parts, format="csr"))
-    return SlackBatch(
-        output_matrix=np.concatenate([row.output_matrix for row in rows]) * scale[:, None],
-        input_matrix=inputs,
-        bound=np.concatenate([row.bound for row in rows]) * scale,
-        start=np.cumsum(sizes) - sizes,
-        owner=np.repeat(np.arange(sizes.size), sizes),
+    return SlackBatch.divided(
+        [objective.conjunction for objective in objectives],
+        np.concatenate([objective.norm for objective in objectives]),
     )
