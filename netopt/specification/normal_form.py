@@ -13,6 +13,7 @@ from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
+from netopt.specification.implied_bounds import close_open_sides
 from netopt.specification.property import Case, Conjunction, Property
 
 #: A row number, or ("and" | "or", formulas).
@@ -102,7 +103,8 @@ def build_property(formulas: Sequence[Formula], rows: LinearRows) -> Property:
     Raises
     ------
     InputError
-        An input has no finite lower or upper bound in some disjunct, or the disjunctive normal form is too large.
+        The rows imply no finite lower or upper bound of an input in some disjunct, or the disjunctive normal form is
+        too large.
     """
     common, clauses = _split(formulas)
     return _Assembler(rows).run(common, clauses)
@@ -210,7 +212,7 @@ class _Assembler:
         domain_clauses, members = self._group(clauses)
         shared_rows = tuple([row for row in common if self.is_polytope[row]])
         linear_rows = [shared_rows + tuple([k for k in clause if self.is_polytope[k]]) for clause in domain_clauses]
-        boxes = self._boxes(common, domain_clauses)
+        boxes = self._boxes(common, domain_clauses, linear_rows)
         shared = tuple([row for row in common if self.is_conjunction[row]])
         conjunctions = self._conjunctions([shared + own for group in members for own in group])
         grouped: dict[tuple[bytes, bytes, Clause], tuple[Box, list[Conjunction]]] = {}
@@ -230,12 +232,17 @@ class _Assembler:
             groups.setdefault(key, []).append(tuple([row for row in clause if on_output[row]]))
         return list(groups), list(groups.values())
 
-    def _boxes(self, common: Clause, domain_clauses: list[Clause]) -> list[Box]:
+    def _boxes(self, common: Clause, domain_clauses: list[Clause], linear_rows: list[Clause]) -> list[Box]:
         n = self.rows.input_size
         low, high = np.full((1, n), -np.inf), np.full((1, n), np.inf)
         self._tighten(low, high, [common])
         low, high = np.repeat(low, len(domain_clauses), axis=0), np.repeat(high, len(domain_clauses), axis=0)
         self._tighten(low, high, domain_clauses)
+        is_open = ~(np.isfinite(low) & np.isfinite(high)).all(axis=1)
+        for k in np.flatnonzero(is_open).tolist():
+            if linear_rows[k]:
+                matrix = self.rows.matrix[list(linear_rows[k])][:, :n]
+                low[k], high[k] = close_open_sides(matrix, self.rows.bound[list(linear_rows[k])], low[k], high[k])
         for values, side in ((low, "lower"), (high, "upper")):
             open_ended = np.flatnonzero(~np.isfinite(values).all(axis=0))
             if open_ended.size:

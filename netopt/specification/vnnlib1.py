@@ -1,5 +1,7 @@
 """Parser of VNN-LIB 1.0: SMT-LIB declarations of X_i and Y_i and assertions of linear inequalities under and/or.
 
+A variable may be declared again: all are real, so that changes nothing.
+
 A whole simple comparison such as ``(<= X_3 0.5)`` is one token, and so is a whole conjunction of them, so that files of
 hundreds of thousands are read in a second. Strict inequalities are read as non-strict ones, which is the field's
 practice: verifiers decide closed sets, and `unsat` of the closed set implies `unsat` of the open one.
@@ -27,6 +29,8 @@ _TOKEN = re.compile(rf"({_SIMPLE}|\(\s*and(?:\s*{_SIMPLE})++\s*\))|([()])|([^\s(
 _IS_NUMBER = re.compile(_NUMBER)
 _VARIABLE = re.compile(r"([XY])_(0|[1-9]\d*)")
 _DEPTH_LIMIT = 200
+#: Commands of SMT-LIB that say nothing of the property.
+_WITHOUT_MEANING = {"set-logic", "set-info", "set-option", "check-sat", "get-model", "exit"}
 
 #: An expression: a symbol, the row of a simple comparison, ("and", rows), or [token number, *parts].
 _Expression = Any
@@ -116,6 +120,8 @@ class _Parser:
         head = expression[1] if len(expression) > 1 else None
         if head == "assert":
             return False
+        if isinstance(head, str) and head in _WITHOUT_MEANING:
+            return True
         if head not in ("declare-const", "declare-fun"):
             self._fail(expression[0], f"expected (assert …) or (declare-const …), found {self._shown(head)}")
         found, sort = expression[2] if len(expression) > 2 else None, expression[-1]
@@ -127,8 +133,6 @@ class _Parser:
         name: str = match[0]
         if sort != "Real":
             self._fail(expression[0], f"{name} is declared as {self._shown(sort)}; only Real is supported")
-        if name in self.declared:
-            self._fail(expression[0], f"{name} is declared twice")
         kind, index = match[1], int(match[2])
         self.declared[name] = index
         self.sizes[kind] = max(self.sizes[kind], index + 1)

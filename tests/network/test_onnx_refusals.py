@@ -136,6 +136,17 @@ def test_lone_infinite_constant_is_refused_where_it_is_used(tmp_path: Path) -> N
         load_network(path)
 
 
+@pytest.mark.parametrize(("weight", "accepted"), [(1e308, False), (4e307, True), (-1e308, False)])
+def test_rows_that_overflow_are_refused(weight: float, accepted: bool, tmp_path: Path) -> None:
+    rows = np.array([[weight, weight, weight / 1e10], [1.0, 1.0, 1.0]]).T
+    path = write_model(tmp_path / "m.onnx", [node("MatMul", "x w")], {"x": (1, 3)}, constants={"w": rows}, dtype=float)
+    if accepted:
+        assert load_network(path).output_size == 2
+        return
+    with pytest.raises(InputError, match=r"'output\.affine' has NaN or infinite weights"):
+        load_network(path)
+
+
 def test_old_opset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"opset 6; convert it to 7"):
         load_network(perceptron(tmp_path / "m.onnx", opset=6))

@@ -194,10 +194,10 @@ def test_deep_nesting_of_one_operator(tmp_path: Path) -> None:
         ("(assert X_0)", r"line 5: expected a formula, found 'X_0'"),
         ("(assert (<= X_0 1e999))", r"line 5: the constant 1e999 is too large"),
         ("(assert (<= (+ 1e999 X_0) 1))", r"line 5: the constant 1e999 is too large"),
-        ("(declare-const X_0 Real)", r"line 5: X_0 is declared twice"),
+        ("(declare-const X_0 Int)", r"line 5: X_0 is declared as 'Int'; only Real is supported"),
         ("(declare-const Z Real)", r"line 5: declare inputs as X_0, .*, not 'Z'"),
         ("(declare-const X_2 Int)", r"line 5: X_2 is declared as 'Int'; only Real is supported"),
-        ("(check-sat)", r"line 5: expected \(assert …\) or \(declare-const …\), found 'check-sat'"),
+        ("(push 1)", r"line 5: expected \(assert …\) or \(declare-const …\), found 'push'"),
         ("X_0", r"line 5: 'X_0' stands outside of any"),
         ("(<= X_0 1)", r"line 5: a comparison stands outside of any"),
         ("(assert (<= Y_0 0))", r"input X_0 has no lower bound in the property"),
@@ -307,3 +307,19 @@ def test_a_mistake_inside_a_conjunction_is_found_in_its_line(formula: str, messa
     path.write_text(f"(declare-const X_0 Real)(declare-const Y_0 Real)\n(assert {formula})")
     with pytest.raises(InputError, match=message):
         read_vnnlib(path)
+
+
+def test_commands_and_repeated_declarations_change_nothing(tmp_path: Path) -> None:
+    plain = "(declare-const X_0 Real)(declare-const Y_0 Real)(assert (and (>= X_0 0) (<= X_0 1) (>= Y_0 X_0)))"
+    texts = [
+        plain,
+        "(set-logic QF_LRA)(set-info :source |here|)(declare-fun X_0 () Real)" + plain + "(check-sat)(exit)",
+    ]
+    found = []
+    for k, text in enumerate(texts):
+        (tmp_path / f"{k}.vnnlib").write_text(text)
+        found.append(read_vnnlib(tmp_path / f"{k}.vnnlib"))
+    first, second = found
+    assert (second.input_size, second.output_size) == (1, 1)
+    conjunctions = [prop.cases[0].disjuncts[0] for prop in (first, second)]
+    assert conjunctions[0].output_matrix.tolist() == conjunctions[1].output_matrix.tolist() == [[-1.0]]
