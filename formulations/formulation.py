@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from formulations.errors import FormulationError, InconsistentBoundsError, UnboundedNeuronError
-from formulations.milp import VANISHED, BoolArray, FloatArray, IntArray, MilpBuilder
+from formulations.milp import VANISHED, BoolArray, FloatArray, IntArray, MilpBuilder, Term
 from formulations.outward import outward
 
 
@@ -182,17 +182,22 @@ def _describe(layer: ReluLayer, where: BoolArray, remedy: str) -> str:
     return f"{layer.name}.{layer.index[k]} has bounds [{layer.lower[k]:g}, {layer.upper[k]:g}]; {remedy}"
 
 
-def _encode_active(builder: MilpBuilder, layer: ReluLayer, inputs: IntArray) -> IntArray:
-    """Write ``y = W x + b`` for neurons that are always active."""
-    y = builder.add_columns(
-        layer.neurons, lower=np.maximum(layer.lower, 0.0), upper=layer.upper, name=layer.name, index=layer.index
-    )
+def add_affine_rows(builder: MilpBuilder, layer: ReluLayer, inputs: IntArray, *value: Term) -> None:
+    """Write ``value = W x + b``, `value` being the sum of terms as in `MilpBuilder.add_rows`."""
     builder.add_rows(
-        (y, 1.0),
+        *value,
         (inputs, -layer.weight),
         lower=layer.bias,
         upper=layer.bias,
         name=f"{layer.name}.affine",
         index=layer.index,
     )
+
+
+def _encode_active(builder: MilpBuilder, layer: ReluLayer, inputs: IntArray) -> IntArray:
+    """Write ``y = W x + b`` for neurons that are always active."""
+    y = builder.add_columns(
+        layer.neurons, lower=np.maximum(layer.lower, 0.0), upper=layer.upper, name=layer.name, index=layer.index
+    )
+    add_affine_rows(builder, layer, inputs, (y, 1.0))
     return y

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from formulations.errors import UnboundedNeuronError
-from formulations.formulation import ReluLayer
+from formulations.formulation import ReluLayer, add_affine_rows
 from formulations.milp import FloatArray, IntArray, MilpBuilder
 from formulations.outward import outward
 
@@ -15,14 +15,7 @@ def add_affine(builder: MilpBuilder, layer: ReluLayer, inputs: IntArray) -> IntA
     a = builder.add_columns(
         layer.neurons, lower=layer.lower, upper=layer.upper, name=f"{layer.name}.a", index=layer.index
     )
-    builder.add_rows(
-        (a, 1.0),
-        (inputs, -layer.weight),
-        lower=layer.bias,
-        upper=layer.bias,
-        name=f"{layer.name}.affine",
-        index=layer.index,
-    )
+    add_affine_rows(builder, layer, inputs, (a, 1.0))
     return a
 
 
@@ -35,17 +28,8 @@ def add_output_and_phase(builder: MilpBuilder, layer: ReluLayer) -> tuple[IntArr
 
 def add_parts(builder: MilpBuilder, layer: ReluLayer, inputs: IntArray, y: IntArray) -> IntArray:
     """Add columns ``0 <= s <= -l`` and the rows ``y - s = W x + b``; return the columns."""
-    index, name = layer.index, layer.name
-    s = builder.add_columns(layer.neurons, lower=0.0, upper=-layer.lower, name=f"{name}.s", index=index)
-    builder.add_rows(
-        (y, 1.0),
-        (s, -1.0),
-        (inputs, -layer.weight),
-        lower=layer.bias,
-        upper=layer.bias,
-        name=f"{name}.affine",
-        index=index,
-    )
+    s = builder.add_columns(layer.neurons, lower=0.0, upper=-layer.lower, name=f"{layer.name}.s", index=layer.index)
+    add_affine_rows(builder, layer, inputs, (y, 1.0), (s, -1.0))
     return s
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from formulations.formulation import Formulation, ReluColumns, ReluLayer
 from formulations.milp import VANISHED, FloatArray, IntArray, MilpBuilder
+from formulations.phase_rows import add_affine
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,8 @@ class Triangle(Formulation):
 
     def _encode_unstable(self, builder: MilpBuilder, layer: ReluLayer, inputs: IntArray) -> ReluColumns:
         lower, upper, index, name = layer.lower, layer.upper, layer.index, layer.name
-        a = builder.add_columns(layer.neurons, lower=lower, upper=upper, name=f"{name}.a", index=index)
+        a = add_affine(builder, layer, inputs)
         y = builder.add_columns(layer.neurons, lower=0.0, upper=upper, name=name, index=index)
-        builder.add_rows(
-            (a, 1.0), (inputs, -layer.weight), lower=layer.bias, upper=layer.bias, name=f"{name}.affine", index=index
-        )
         builder.add_rows((y, 1.0), (a, -1.0), lower=0.0, name=f"{name}.above", index=index)
         slope, constant = _chord(lower, upper)
         builder.add_rows((y, 1.0), (a, -slope), upper=constant, name=f"{name}.chord", index=index)

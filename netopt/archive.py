@@ -46,7 +46,8 @@ def arrays_of(path: Path, what: str, remedy: str) -> Iterator[dict[str, Any]]:
                 content = {key: data[key] for key in data.files}
         yield content
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path} does not hold {what} written by netopt ({error}); {remedy}") from error
+        found = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise InputError(f"{path} does not hold {what} written by netopt ({found}); {remedy}") from error
 
 
 def under(prefix: str, content: Mapping[str, Any]) -> dict[str, Any]:

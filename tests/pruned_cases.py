@@ -12,6 +12,7 @@ from netopt.network.linear_map import LinearMap
 from netopt.network.network import INPUT, Network, TensorSpec
 from netopt.network.nodes import Affine, Relu
 from netopt.network.sparse import Sparse
+from netopt.pruning.agree import value_of
 
 
 def pooled_network(seed: int = 5) -> Network:
@@ -35,6 +36,14 @@ def pooled_network(seed: int = 5) -> Network:
 
 
 ALL = {**NETWORKS, "pooled": pooled_network(), "wide": random_network(8, (30, 40, 20, 10))}
+
+
+def values_of(network: Network, points: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the values of all nodes at points (count, n), by name."""
+    values = {INPUT: points}
+    for node in network.nodes:
+        values[node.name] = value_of(node, values)
+    return values
 
 
 def pairs(linear_map: LinearMap) -> list[list[tuple[int, int]]]:

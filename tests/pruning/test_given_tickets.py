@@ -1,40 +1,31 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bound_cases import random_network, unit_box
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pruned_cases import ALL
+from pruned_cases import ALL, values_of
 from scipy import sparse
 
 from netopt.bounds.crown import crown_bounds
 from netopt.embedding.sparse import parse_sparse, sparsify
-from netopt.errors import InvalidOptionError
 from netopt.network.build import from_weights
 from netopt.network.load import load_network
-from netopt.network.network import INPUT, Network
+from netopt.network.network import Network
 from netopt.network.nodes import Affine
 from netopt.problems.maximization import maximize
-from netopt.pruning.agree import agree, agree_at, value_of
-from netopt.pruning.apply import apply_mask
 from netopt.pruning.contribution import backward_signs, contributions
 from netopt.pruning.influence import find_ranges
 from netopt.pruning.prune import prune
 from netopt.pruning.request import Request
-from netopt.pruning.sample import Sample, draw_sample
+from netopt.pruning.sample import draw_sample
 from netopt.pruning.structured import Layer, unit_layers
 from netopt.pruning.ticket import closest_sum
 from netopt.pruning.weights import prunable_maps
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
-from netopt.specification.integer import IntegerPoints
-from netopt.specification.l1_ball import L1Ball
-from netopt.specification.polytope import Polytope
 
 INSTANCES = Path(__file__).resolve().parents[2] / "instances" / "networks"
 METHODS = ["ticket", "ticket-rescaled", "ticket-priced"]
@@ -50,16 +41,9 @@ def _request(network: Network, domain: Domain, rate: float = 0.5, seed: int = 0)
 def _of_dense(request: Request, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
     """Return the contributions to the first layer of a choice, when nothing before it is pruned."""
     sample = request.known_sample
-    dense = _values(request.network, sample.points)[layer.node.name]
+    dense = values_of(request.network, sample.points)[layer.node.name]
     without = np.broadcast_to(sample.mean(dense), dense.shape)
     return contributions(request, layer, dense, dense, without)
-
-
-def _values(network: Network, points: np.ndarray) -> dict[str, np.ndarray]:
-    values = {INPUT: points}
-    for node in network.nodes:
-        values[node.name] = value_of(node, values)
-    return values
 
 
 def _shift(network: Network, change: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -84,7 +68,7 @@ def test_lengths_of_sums_are_those_of_the_next_preactivations(name: str) -> None
     request = _request(network, unit_box(network))
     layer = unit_layers(network, request.parts)[0]
     sample, influence = request.known_sample, request.known_ranges.influence
-    pre = _values(network, sample.points)[layer.node.name]
+    pre = values_of(network, sample.points)[layer.node.name]
     active = np.maximum(pre, 0.0) - sample.mean(np.maximum(pre, 0.0))
     picks = np.random.default_rng(3).choice([-1.0, 0.0, 1.0], size=(40, layer.count))
     exact = np.zeros(40)
@@ -112,72 +96,6 @@ def test_signs_are_carried_back_as_by_the_matrices(name: str) -> None:
         exact = sum(np.square(value * influence[end]).sum(axis=1) for end, value in moved.items())
         largest = found.argmax()
         np.testing.assert_allclose(found / found[largest], exact / exact[largest], atol=0.2)
-
-
-@pytest.mark.parametrize("domain", ["box", "ball", "polytope", "integer", "point"])
-def test_samples_are_members_whose_groups_count_alike(domain: str) -> None:
-    network = random_network(3, (6, 12, 8, 2))
-    box = unit_box(network)
-    given_domain: Domain = {
-        "box": box,
-        "ball": L1Ball(np.zeros(6), 0.7, np.full(6, -1.0), np.ones(6)),
-        "polytope": Polytope(sparse.csr_array(np.ones((1, 6))), np.array([-1.0]), np.ones(1), box.lower, box.upper),
-        "integer": IntegerPoints(Box(np.full(6, -2.0), np.full(6, 3.0)), np.arange(6) < 3),
-        "point": Box(np.full(6, 0.3), np.full(6, 0.3)),
-    }[domain]
-    sample = draw_sample(network, given_domain, np.random.default_rng(0))
-    assert given_domain.contains(sample.points, 1e-9).all()
-    assert sample.weights.sum() == pytest.approx(1.0)
-    assert (sample.weights > 0.0).all()
-    spread, ends = np.split(network.forward(sample.points), 2)
-    weights = np.split(sample.weights, 2)
-    variances = [
-        (np.square(y - y.mean(axis=0)).sum(axis=1) * w).sum() for y, w in zip((spread, ends), weights, strict=True)
-    ]
-    assert variances[0] == pytest.approx(variances[1])
-    if domain == "point":
-        for method in METHODS:
-            pruned = prune(network, method, 0.5, domain=given_domain).network
-            np.testing.assert_allclose(
-                pruned.forward(given_domain.center), network.forward(given_domain.center), rtol=1e-9
-            )
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", ALL)
-def test_both_networks_agree_on_average_neuron_by_neuron(name: str, method: str) -> None:
-    network, box = ALL[name], unit_box(ALL[name])
-    pruned = prune(network, method, 0.6, domain=box, seed=7).network
-    sample = draw_sample(network, box, np.random.default_rng(7))
-    dense, thin = _values(network, sample.points), _values(pruned, sample.points)
-    for node in network.affines:
-        size = max(float(np.abs(dense[node.name]).max()), 1.0)
-        np.testing.assert_allclose(sample.mean(thin[node.name]), sample.mean(dense[node.name]), atol=1e-11 * size)
-
-
-def test_a_network_agrees_with_itself_bit_by_bit() -> None:
-    for network in ALL.values():
-        sample = draw_sample(network, unit_box(network), np.random.default_rng(0))
-        same, factors = agree(network, network, sample)
-        assert not factors
-        assert all(np.array_equal(a.bias, b.bias) for a, b in zip(same.affines, network.affines, strict=True))
-
-
-@given(st.integers(0, 2**16), st.floats(0.1, 0.9))
-@settings(max_examples=25)
-def test_agreement_at_a_point_survives_any_mask_and_any_factor(seed: int, rate: float) -> None:
-    network = random_network(seed, (5, 9, 8, 3))
-    x = np.random.default_rng(seed).normal(size=5)
-    sparse_network = prune(network, "random", rate, seed=seed).network
-    scaled = sparse_network.with_nodes(
-        tuple(
-            replace(node, maps=tuple(m.scale_rows(np.full(m.out_size, 1.7)) for m in node.maps))
-            if isinstance(node, Affine)
-            else node
-            for node in sparse_network.nodes
-        )
-    )
-    np.testing.assert_allclose(agree_at(network, scaled, x).forward(x), network.forward(x), rtol=1e-9, atol=1e-9)
 
 
 def _halves(outgoing: np.ndarray, seed: int = 0) -> Network:
@@ -295,27 +213,6 @@ def test_half_of_the_units_of_trained_networks_come_closer_than_by_rank(name: st
         assert kept[: len(units)] == [-(-count // 2) for count in units]
 
 
-def test_the_mask_holds_the_factors() -> None:
-    network = random_network(2, (6, 30, 20, 2))
-    box = unit_box(network)
-    pruned = prune(network, "ticket-rescaled", 0.7, domain=box)
-    for found, again in zip(pruned.network.affines, apply_mask(network, pruned.mask).affines, strict=True):
-        np.testing.assert_array_equal(found.maps[0].to_csr().toarray(), again.maps[0].to_csr().toarray())
-    masked = apply_mask(network, replace(pruned.mask, factors={}))
-    ratios = []
-    for found, plain in zip(pruned.network.affines, masked.affines, strict=True):
-        first, second = found.maps[0].to_csr().toarray(), plain.maps[0].to_csr().toarray()
-        ratio = first[second != 0.0] / second[second != 0.0]
-        np.testing.assert_allclose(ratio, ratio[0])
-        ratios.append(ratio[0])
-    assert ratios[0] == 1.0  # nothing is lost before the first layer
-    assert ratios[1] > 1.0
-    assert ratios[2] > 1.0
-    assert pruned.mask.factors == pytest.approx(
-        dict(zip(("layer2.affine", "output.affine"), ratios[1:], strict=True)), rel=1e-12
-    )
-
-
 def test_what_scales_overflow_or_vanish_is_still_chosen() -> None:
     for scale in (1e-150, 1e100):
         generator = np.random.default_rng(0)
@@ -324,15 +221,6 @@ def test_what_scales_overflow_or_vanish_is_still_chosen() -> None:
         for method in SIZED:
             kept = prune(network, method, 0.5, domain=unit_box(network)).mask.kept["output.affine"].any(axis=0)
             assert kept.sum() == 4
-
-
-def test_averages_count_on_a_domain_and_on_folding() -> None:
-    network = random_network(1)
-    for method in METHODS:
-        with pytest.raises(InvalidOptionError, match="give a domain"):
-            prune(network, method, 0.5)
-        with pytest.raises(InvalidOptionError, match="counts on folded averages; leave fold=False out"):
-            prune(network, method, 0.5, domain=unit_box(network), fold=False)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -348,8 +236,3 @@ def test_tickets_serve_as_surrogates(method: str) -> None:
         assert surrogate.network.relu_count <= 14
         if center is not None:
             np.testing.assert_allclose(surrogate.network.forward(center), network.forward(center), atol=1e-9)
-
-
-def test_weights_of_a_sample_make_averages() -> None:
-    sample = Sample(np.array([[0.0], [1.0]]), np.array([0.25, 0.75]))
-    assert sample.mean(np.array([[4.0], [8.0]])).tolist() == [7.0]
