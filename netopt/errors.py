@@ -25,5 +25,9 @@ class UnsupportedModelError(InputError):
     """A solver cannot take a row kind the model holds; the message names the alternatives."""
 
 
+class ModelNumbersError(InputError):
+    """The numbers of a model are beyond what a solver takes."""
+
+
 class SolverFailureError(NetoptError):
     """A solver broke (exit status 1): crashed, returned an undocumented status, or contradicted itself."""

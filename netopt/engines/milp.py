@@ -21,12 +21,17 @@ from netopt.bounds.preactivation import PreactivationBounds
 from netopt.encoding import Encoding, encode
 from netopt.engines.engine import DualBoundCallback, EngineResult, PointCallback
 from netopt.engines.objective import SlackObjective
+from netopt.errors import ModelNumbersError
 from netopt.network.network import Network
 from netopt.relaxation.remainder import Remainder
+from netopt.solvers.checks import LARGEST_NUMBER, largest_number
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.result import SolverResult, Termination
 from netopt.solvers.solver import MilpSolver
 from netopt.specification.domain import Domain
+
+#: Terminations that claim a proof.
+_CLAIMS = (Termination.OPTIMAL, Termination.BOUND_LIMIT, Termination.INFEASIBLE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,16 +187,40 @@ def solve_slack_model(
         if on_point is not None:
             on_point(point)
 
-    answer = solver.solve(
-        slack_model.model, parameters, start=start, on_incumbent=found, on_bound=on_bound, interrupt=interrupt
-    )
-    return _engine_result(slack_model, answer, time.monotonic() - begun, built)
+    largest = largest_number(slack_model.model)
+    resolved = largest <= LARGEST_NUMBER
+    try:
+        answer = solver.solve(
+            slack_model.model,
+            parameters,
+            start=start,
+            on_incumbent=found,
+            on_bound=on_bound if resolved else None,
+            interrupt=interrupt,
+        )
+    except ModelNumbersError as error:
+        return EngineResult(
+            termination=Termination.NUMERICAL,
+            dual_bound=np.inf,
+            primal_bound=None,
+            point=None,
+            seconds=time.monotonic() - begun,
+            build_seconds=built,
+            name=solver.name,
+            message=str(error),
+        )
+    if not resolved and answer.termination in _CLAIMS:
+        message = f"numbers up to {largest:.1e} in the model are too large for its tolerances, so its bound is not used"
+        answer = replace(answer, termination=Termination.NUMERICAL, vendor_status=message)
+    return _engine_result(slack_model, answer, time.monotonic() - begun, built, resolved=resolved)
 
 
-def _engine_result(slack_model: SlackModel, answer: SolverResult, seconds: float, built: float) -> EngineResult:
+def _engine_result(
+    slack_model: SlackModel, answer: SolverResult, seconds: float, built: float, *, resolved: bool
+) -> EngineResult:
     """Translate the solver's answer; the network's graph is never empty, so `infeasible` proves nothing by itself."""
     model = slack_model.model
-    trusted = answer.termination not in (Termination.NUMERICAL, Termination.INFEASIBLE)
+    trusted = resolved and answer.termination not in (Termination.NUMERICAL, Termination.INFEASIBLE)
     return EngineResult(
         termination=answer.termination,
         dual_bound=answer.dual_bound if trusted else np.inf,

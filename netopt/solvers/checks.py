@@ -13,6 +13,9 @@ from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.solver import MilpSolver
 
+#: Solvers' tolerances are absolute. Sums of numbers beyond this round by about as much as the margin of 1e-6 that their
+#: claims are taken with, and phase binaries with coefficients as large may be fractional for all that matters.
+LARGEST_NUMBER = 1e8
 _LARGEST_SEED = 2_000_000_000
 _REMEDY = {
     "sos1": "the sos1 formulation needs solver gurobi or scip; or take big-m, partition or multiple-choice",
@@ -91,3 +94,9 @@ def _check_model(model: MilpModel) -> None:
     sides = (model.row_lower, model.row_upper, model.column_lower, model.column_upper)
     if any(np.isnan(side).any() for side in sides) or not math.isfinite(model.objective_constant):
         raise InputError("a bound or the objective constant of the model is nan; every bound is a number or infinite")
+
+
+def largest_number(model: MilpModel) -> float:
+    """Return the largest magnitude of the coefficients and the finite sides and bounds of a model."""
+    numbers = (model.matrix.data, model.row_lower, model.row_upper, model.column_lower, model.column_upper)
+    return max(float(np.abs(some[np.isfinite(some)]).max(initial=0.0)) for some in numbers)

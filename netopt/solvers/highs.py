@@ -14,7 +14,7 @@ import numpy as np
 
 from formulations.milp import MilpModel
 from netopt.arrays import FloatArray
-from netopt.errors import InputError, InvalidOptionError
+from netopt.errors import InvalidOptionError, ModelNumbersError
 from netopt.solvers.adapter import Adapter
 from netopt.solvers.checks import refuse_reserved
 from netopt.solvers.duality import lp_dual_bound
@@ -135,6 +135,11 @@ def _set_options(highs: Any, parameters: SolverParameters, started: bool) -> Non
         "mip_rel_gap": parameters.relative_gap,
         "mip_abs_gap": parameters.absolute_gap,
         "small_matrix_value": 1e-12,  # HiGHS drops coefficients below; the default 1e-9 moves bounds
+        # Claims count from a margin of 1e-6 on. With the default tolerances of that size presolve fixes inputs whose
+        # range is as small and cuts off what can be reached: bounds were wrong by more than the margin.
+        "mip_feasibility_tolerance": 1e-9,
+        "primal_feasibility_tolerance": 1e-9,
+        "dual_feasibility_tolerance": 1e-9,
     }
     if parameters.node_limit is not None:
         settings["mip_max_nodes"] = parameters.node_limit
@@ -190,7 +195,7 @@ def pass_model(highs: Any, model: MilpModel) -> None:
     )
     if status == highspy.HighsStatus.kError:
         largest = np.abs(model.matrix.data).max(initial=0.0)
-        raise InputError(
+        raise ModelNumbersError(
             f"HiGHS refused the model; its largest coefficient is {largest:.3g} (HiGHS takes less than 1e15), "
             "so scale the network's inputs or tighten its bounds"
         )

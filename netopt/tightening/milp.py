@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from netopt.solvers.checks import LARGEST_NUMBER, largest_number
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.result import Termination
 from netopt.solvers.solver import MilpSolver
@@ -43,7 +44,7 @@ class MilpBounder(Bounder):
     def _minimize(self, neuron: int, side: float) -> float:
         subproblem = self.subproblem
         margin = TOLERANCE * max(1.0, float(subproblem.magnitude[neuron])) + float(subproblem.error[neuron])
-        if not math.isfinite(margin):
+        if not math.isfinite(margin) or largest_number(subproblem.model) > LARGEST_NUMBER:
             return -math.inf
         columns, coefficients, constant = subproblem.objective(neuron)
         objective = np.zeros(subproblem.model.column_count)

@@ -30,7 +30,7 @@ from netopt.bounds.parts import PartBounds, Parts
 from netopt.bounds.phases import PhaseBounds
 from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.milp import build_slack_model
-from netopt.errors import InputError
+from netopt.errors import ModelNumbersError
 from netopt.solvers.lp_session import LpSession
 
 #: Lengths of a Farkas ray that are tried, in multiples of the ray's largest entry.
@@ -91,7 +91,7 @@ class LeafPrograms:
         """Return the program of an objective, None where its numbers are beyond what the solver takes."""
         try:
             return _Program.of(self._problem, self._bounds, objective, lambda: self._stopped())
-        except (InputError, FormulationError):
+        except (ModelNumbersError, FormulationError):
             return None  # multipliers only help: the part keeps the bound it has
 
 
