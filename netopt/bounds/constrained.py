@@ -11,7 +11,7 @@ Kotha, Brix, Kolter, Dvijotham, Zhang, *Provably bounding neural network preimag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 
 import numpy as np
@@ -74,40 +74,49 @@ def constrained_bounds(
     for condition in conditions:
         if condition.rows.count != 1:
             raise InputError(f"a condition is about one objective, not {condition.rows.count}")
-    each = [_where_met(network, domain, bounds, condition, stopped) for condition in conditions]
-    nowhere = np.array([met is None for met in each], dtype=bool)
-    somewhere = [met for met in each if met is not None]
+    pairs, nowhere = [bounds.pairs for _ in conditions], np.zeros(len(conditions), dtype=bool)
+    searches = {k: _sweeps(network, domain, pairs[k], condition, stopped) for k, condition in enumerate(conditions)}
+    while searches:  # a layer of each in turn: of a layer that one of them has not come to, nothing is known of all
+        for k in list(searches):
+            possible = next(searches[k], None)
+            nowhere[k] = possible is False
+            if not possible:
+                del searches[k]
+    met = {k: tightened(bounds, network, domain, found) for k, found in enumerate(pairs) if not nowhere[k]}
+    for k, known in met.items():
+        nowhere[k] = any((lower > upper).any() for lower, upper in known.pairs.values())
+    somewhere = [known for k, known in met.items() if not nowhere[k]]
     return reduce(PreactivationBounds.unite, somewhere) if somewhere else bounds, nowhere
 
 
-def _where_met(
+def _sweeps(
     network: Network,
     domain: Domain,
-    known: PreactivationBounds,
+    pairs: dict[str, tuple[FloatArray, FloatArray]],
     condition: Condition,
     stopped: Callable[[], bool],
-) -> PreactivationBounds | None:
-    """Return bounds that hold where one condition is met; None where they contradict each other."""
-    if stopped():
-        return known
-    pairs = known.pairs
+) -> Iterator[bool]:
+    """Tighten `pairs` to where a condition is met; tell after every layer whether there is such a point, for all known.
+
+    Ends where nothing more is gained, where there is no such point, or once `stopped` says so.
+    """
     for _ in range(_SWEEPS):
         gains: list[float | None] = []
         for relu in reversed(network.relus):
             if stopped():
-                break
+                return
             before = pairs[relu.name]
             lower, upper = pairs[relu.name] = bound_neurons(network, domain, pairs, relu, _STEPS, stopped, condition)
-            if (lower > upper).any():
-                return None
+            possible = bool((lower <= upper).all())
+            yield possible
+            if not possible:
+                return
             gain = _gain(before, (lower, upper))
             gains.append(gain)
             if gain is not None and gain < _LAYER_GAIN:
                 break
         if not gains or gains[0] is None or gains[0] < _SWEEP_GAIN:
-            break
-    met = tightened(known, network, domain, pairs)
-    return None if any((lower > upper).any() for lower, upper in met.pairs.values()) else met
+            return
 
 
 def _gain(before: tuple[FloatArray, FloatArray], after: tuple[FloatArray, FloatArray]) -> float | None:

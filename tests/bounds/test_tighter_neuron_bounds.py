@@ -11,7 +11,7 @@ from formulations.big_m import BigM
 from netopt.bounds.alpha_crown import alpha_crown_bounds
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.constrained import constrained_bounds
-from netopt.bounds.neuron_bounds import Condition
+from netopt.bounds.neuron_bounds import Condition, bound_neurons
 from netopt.bounds.objectives import Objectives
 from netopt.bounds.phases import PhaseBounds
 from netopt.engines.milp import MilpEngine
@@ -127,6 +127,34 @@ def test_a_stop_leaves_what_was_known():
     assert not nowhere[0]
     for relu in network.relus:
         np.testing.assert_array_equal(same.upper[relu.name], bounds.upper[relu.name])
+
+
+def test_a_stop_between_layers_keeps_what_all_conditions_have_gained():
+    network = random_network(2, (3, 8, 8, 1))
+    box = unit_box(network, 0.5)
+    bounds, objective = compute_bounds(network, box), SlackObjective.linear(np.ones(1))
+    points = box.sample(np.random.default_rng(0), 10_000)
+    values = objective.value(points, network.forward(points))
+    enough = float(values.max())
+    conditions = [condition_of(network, box, bounds, objective, enough - 1e-3 * k) for k in (1, 2)]
+    steps = 0
+
+    def stopped() -> bool:  # every condition has come to the last layer, none to the one in front of it
+        return steps == len(conditions)
+
+    def counted(*args, **keywords):
+        nonlocal steps
+        steps += 1
+        return bound_neurons(*args[:5], lambda: False, *args[6:], **keywords)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("netopt.bounds.constrained.bound_neurons", counted)
+        tight, nowhere = constrained_bounds(network, box, bounds, conditions, stopped)
+    assert steps == 2
+    assert not nowhere.any()
+    last = network.relus[-1].name
+    assert (tight.upper[last] - tight.lower[last]).sum() < (bounds.upper[last] - bounds.lower[last]).sum()
+    assert_inside(network, tight, points[values > enough - 1e-3])
 
 
 def test_dead_and_repeated_neurons_points_and_several_objectives():

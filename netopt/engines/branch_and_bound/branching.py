@@ -15,20 +15,21 @@ from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.parts import Parts
 from netopt.bounds.phases import PhaseBounds
 
-#: Neurons tried a part.
-TRIED = 24
+#: Neurons tried a part: more of them make for fewer parts, which take longer.
+TRIED = 8
 #: No neuron.
 NONE = -1
 
 
-def candidates(parts: Parts, looseness: FloatArray) -> IntArray:
+def candidates(parts: Parts, looseness: FloatArray, most: int = TRIED) -> IntArray:
     """Return the free neurons with the highest positive scores, best first, (parts, k); `NONE` where there are fewer.
 
     Parameters
     ----------
     looseness : (parts, neurons) as in `netopt.bounds.parts.PartBounds`.
+    most : neurons a part.
     """
-    width = min(TRIED, looseness.shape[1])
+    width = min(most, looseness.shape[1])
     if width == 0:
         return np.full((parts.count, 1), NONE)
     score = np.where(parts.phase == 0, np.nan_to_num(looseness), -np.inf)

@@ -33,9 +33,11 @@ from netopt.network.nodes import Relu
 from netopt.specification.domain import Domain
 
 #: Steps on the slopes of a side over the domain, and on slopes and multipliers of a part.
-_FIRST_STEPS, _STEPS = 20, 5
+_FIRST_STEPS, _STEPS = 20, 3
+#: Neurons tried a part: with hundreds of sides, more parts tell more than better ones.
+_TRIED = 4
 #: Most parts split at once.
-_BATCH = 128
+_BATCH = 256
 #: Share of a side's parts that are split in one round: the worst.
 _SHARE = 0.25
 #: Sides whose bound changes the triangle by less than this part of its own change are left alone.
@@ -71,7 +73,7 @@ class NeuronSplit:
         self._bounds: PhaseBounds | None = None
         if self.neurons.size:
             self._bounds = search_of_neurons(network, domain, state, relu, self.neurons)
-            whole = OpenPhases.whole(self._bounds.whole(), np.zeros(self._known.size, dtype=np.int64))
+            whole = OpenPhases.whole(self._bounds.whole(), np.zeros(self._known.size, dtype=np.int64), _TRIED)
             self._open = replace(whole, bound=self._known.copy())
 
     @property
@@ -143,9 +145,12 @@ class NeuronSplit:
         """Bound parts; keep those that can be split further."""
         answer = bounds.bound(batch.parts, steps, self._enough, stopped)
         self.bounded += batch.count
-        batch = replace(
-            batch, bound=np.minimum(answer.upper, batch.bound), tried=candidates(batch.parts, answer.looseness)
-        )
+        tried = candidates(batch.parts, answer.looseness, _TRIED)
+        batch = replace(batch, bound=np.minimum(answer.upper, batch.bound), tried=tried)
+        last = (batch.bound > 0.0) & (tried == NONE).all(axis=1)
+        if steps < _FIRST_STEPS and last.any():  # where no split helps any more, only further steps do
+            self._bound(bounds, batch.take(last), _FIRST_STEPS, stopped)
+            batch = batch.take(~last)
         self._open = self._open.then(batch)
         self._drop((self._open.bound <= 0.0) | ((self._open.tried == NONE).all(axis=1) & ~self._open.fresh))
 

@@ -33,10 +33,10 @@ class OpenPhases:
     objectives: int
 
     @classmethod
-    def whole(cls, parts: Parts, number: IntArray) -> OpenPhases:
-        """Return parts, one an objective, of which nothing is known."""
+    def whole(cls, parts: Parts, number: IntArray, most: int = TRIED) -> OpenPhases:
+        """Return parts, one an objective, of which nothing is known; `most` neurons are to be tried in each."""
         count = parts.count
-        tried = np.full((count, min(TRIED, max(1, parts.phase.shape[1]))), NONE)
+        tried = np.full((count, min(most, max(1, parts.phase.shape[1]))), NONE)
         return cls(parts, np.full(count, np.inf), tried, np.ones(count, dtype=bool), number, count)
 
     @property

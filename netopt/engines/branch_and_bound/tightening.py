@@ -31,7 +31,7 @@ _LEAST = 1.0
 #: Share of the seconds of a pass for bounds over the whole domain; the others are for bounds where objectives are open.
 _EVERYWHERE = 0.75
 #: Seconds of splitting that show whether it gets on.
-_TRIAL = 1.0
+_TRIAL = 0.5
 
 
 @dataclass(slots=True, eq=False)

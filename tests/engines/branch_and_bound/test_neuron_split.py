@@ -160,7 +160,7 @@ def test_passes_wait_until_splitting_stalls_and_grow_apart() -> None:
     network = random_network(7, (6, 16, 16, 16, 1))
     passes = Tightening(problem_of(network, unit_box(network, 0.3), [SlackObjective.linear(np.ones(1))]))
     assert passes.seconds(2.0, 2.0, growing=False) == 0.0
-    assert passes.seconds(0.5, 0.5, growing=True) == 0.0
+    assert passes.seconds(0.4, 0.4, growing=True) == 0.0
     first = passes.seconds(2.0, 2.0, growing=True)
     assert first > 0.0
     passes.spent = passes._last = first
