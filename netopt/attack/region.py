@@ -21,6 +21,7 @@ import numpy as np
 from formulations.milp import MilpBuilder
 from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
 from netopt.attack.objective import SlackBatch
+from netopt.network.gradient import pull_back
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
 from netopt.solvers.growing_lp import GrowingLp
@@ -73,10 +74,7 @@ class Region:
                 signed.append(np.where(active, z, -z))
                 values[node.name] = (z * active)[None]
             else:
-                value = node.bias[None]
-                for source, linear_map in zip(node.inputs, node.maps, strict=True):
-                    value = value + linear_map.apply(values[source])
-                values[node.name] = value
+                values[node.name] = node.value(values, 1)
         return np.concatenate(signed)
 
     def neurons(self, index: IntArray) -> Forms:
@@ -96,21 +94,13 @@ class Region:
         """Return rows over the outputs (rows, m) as functions of x."""
         return self._pulled_back({self.network.output: coefficients}, coefficients.shape[0])
 
-    def _pulled_back(self, adjoint: dict[str, FloatArray], rows: int) -> Forms:
+    def _pulled_back(self, coefficients: dict[str, FloatArray], rows: int) -> Forms:
         constant = np.zeros(rows)
-        for node in reversed(self.network.nodes):
-            own = adjoint.pop(node.name, None)
-            if own is None:
-                continue
-            if isinstance(node, Affine):
-                constant += own @ node.bias
-                parts = [(s, m.apply_transpose(own)) for s, m in zip(node.inputs, node.maps, strict=True)]
-            else:
-                parts = [(node.input, own * self.phase[node.name])]
-            for source, part in parts:
-                adjoint[source] = adjoint[source] + part if source in adjoint else part
-        matrix = adjoint.get(INPUT)
-        return Forms(np.zeros((rows, self.network.input_size)) if matrix is None else matrix, constant)
+
+        def add_bias(node: Affine, own: FloatArray) -> None:
+            constant[:] += own @ node.bias
+
+        return Forms(pull_back(self.network, coefficients, self.phase, add_bias), constant)
 
 
 def maximize_over_region(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def value_and_gradient(
     weights = cotangent(y) if callable(cotangent) else cotangent
     if weights.shape != y.shape:
         raise InputError(f"the outputs have the shape {y.shape} and the cotangent {weights.shape}; give one an output")
-    return y, _backward(network, weights, active, x.shape)
+    return y, pull_back(network, {network.output: weights}, active)
 
 
 def _forward(network: Network, x: FloatArray) -> tuple[FloatArray, dict[str, BoolArray]]:
@@ -73,15 +73,27 @@ def _forward(network: Network, x: FloatArray) -> tuple[FloatArray, dict[str, Boo
     return values[network.output], active
 
 
-def _backward(
-    network: Network, weights: FloatArray, active: dict[str, BoolArray], shape: tuple[int, ...]
+def pull_back(
+    network: Network,
+    coefficients: dict[str, FloatArray],
+    active: Mapping[str, BoolArray],
+    met: Callable[[Affine, FloatArray], None] = lambda _node, _coefficients: None,
 ) -> FloatArray:
-    adjoint: dict[str, FloatArray] = {network.output: weights}
+    """Return the coefficients (rows, n) on the inputs of linear functions of nodes, each ReLU fixed to a phase.
+
+    Parameters
+    ----------
+    coefficients : name of a node -> (rows, size); at least one, used up.
+    active : name of a Relu -> (size,) or (rows, size).
+    met : called with every Affine on the way and the functions' coefficients on it, of which it may take its bias.
+    """
+    rows = len(next(iter(coefficients.values())))
     for node in reversed(network.nodes):
-        own = adjoint.pop(node.name, None)
-        if own is None:  # nothing the output depends on
+        own = coefficients.pop(node.name, None)
+        if own is None:  # nothing the functions depend on
             continue
         if isinstance(node, Affine):
+            met(node, own)
             parts = [
                 (source, linear_map.apply_transpose(own))
                 for source, linear_map in zip(node.inputs, node.maps, strict=True)
@@ -89,5 +101,5 @@ def _backward(
         else:
             parts = [(node.input, own * active[node.name])]
         for source, part in parts:
-            adjoint[source] = adjoint[source] + part if source in adjoint else part
-    return adjoint.get(INPUT, np.zeros(shape))
+            coefficients[source] = coefficients[source] + part if source in coefficients else part
+    return coefficients.get(INPUT, np.zeros((rows, network.input_size)))

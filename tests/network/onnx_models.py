@@ -55,6 +55,20 @@ def _typed(value: Any, dtype: Any) -> np.ndarray:
     return array.astype(dtype) if array.dtype.kind == "f" else array
 
 
+def perceptron(path: Path, seed: int = 11, **options: Any) -> Path:
+    """Write 3 inputs, 4 ReLUs, 2 outputs."""
+    generator = np.random.default_rng(seed)
+    shapes = {"w": (3, 4), "b": (4,), "v": (4, 2), "c": (2,)}
+    nodes = [node("Gemm", "x w b", "a"), node("Relu", "a", "r"), node("Gemm", "r v c")]
+    constants = {name: generator.normal(size=shape) for name, shape in shapes.items()}
+    return write_model(path, nodes, {"x": (1, 3)}, constants=constants, **options)
+
+
+def names(path: Path) -> list[str]:
+    """Return the names of the nodes that a file is read as."""
+    return [found.name for found in load_network(path).nodes]
+
+
 def agrees(path: Path, *, output: str | None = None, tolerance: float = 2e-6) -> Network:
     """Read a file and compare it with onnxruntime at random points and at points full of ties.
 

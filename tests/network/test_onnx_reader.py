@@ -5,12 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper
-from onnx_models import agrees, node, write_model
+from onnx_models import agrees, names, node, perceptron, write_model
 
 from netopt.network.convolution import Convolution
 from netopt.network.dense import Dense
@@ -21,16 +20,6 @@ RNG = np.random.default_rng(11)
 
 def normal(*shape: int) -> np.ndarray:
     return RNG.normal(size=shape)
-
-
-def perceptron(path: Path, **options: Any) -> Path:
-    nodes = [node("Gemm", "x w b", "a"), node("Relu", "a", "r"), node("Gemm", "r v c")]
-    constants = {"w": normal(3, 4), "b": normal(4), "v": normal(4, 2), "c": normal(2)}
-    return write_model(path, nodes, {"x": (1, 3)}, constants=constants, **options)
-
-
-def names(path: Path) -> list[str]:
-    return [found.name for found in load_network(path).nodes]
 
 
 def test_names_digest_and_source(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx_models import node, write_model
+from onnx_models import node, perceptron, write_model
 
 from netopt.errors import InputError, InvalidOptionError, UnsupportedOperatorError
 from netopt.network.load import load_network
@@ -19,16 +19,6 @@ RNG = np.random.default_rng(11)
 
 def normal(*shape: int) -> np.ndarray:
     return RNG.normal(size=shape)
-
-
-def perceptron(path: Path, **options: Any) -> Path:
-    nodes = [node("Gemm", "x w b", "a"), node("Relu", "a", "r"), node("Gemm", "r v c")]
-    constants = {"w": normal(3, 4), "b": normal(4), "v": normal(4, 2), "c": normal(2)}
-    return write_model(path, nodes, {"x": (1, 3)}, constants=constants, **options)
-
-
-def names(path: Path) -> list[str]:
-    return [found.name for found in load_network(path).nodes]
 
 
 def softmax_model(path: Path, operator: str = "Softmax", shape: tuple[int, ...] = (1, 3), **options: Any) -> Path:
