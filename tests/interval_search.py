@@ -60,24 +60,6 @@ class IntervalSearch(Search[Intervals]):
             self.open = self.open.then(halves)
 
 
-@dataclass(slots=True, eq=False)
-class Aim:
-    """A watch that asks for one bound, and keeps what it is shown."""
-
-    bound: float
-    stop: bool = False
-    points: int = 0
-
-    def enough(self) -> FloatArray:
-        return np.array([self.bound])
-
-    def stopped(self) -> bool:
-        return self.stop
-
-    def seen(self, objective: int, points: FloatArray) -> None:
-        self.points += len(points)
-
-
 def interval_problem() -> Problem:
     """Return a problem over [0, 1]; the search above does not look at its network."""
     network = from_weights([[[1.0]]], [[0.0]])

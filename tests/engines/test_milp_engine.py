@@ -7,7 +7,7 @@ import pytest
 from activation_patterns import largest_slack, random_perceptron
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
+from solved_cases import random_objective
 
 from formulations.big_m import BigM
 from formulations.registry import FORMULATIONS
@@ -25,14 +25,6 @@ ENGINE = MilpEngine(Highs(), BigM())
 EXACT_LINEAR = sorted(name for name, form in FORMULATIONS.items() if form.exact and not form.requires)
 
 
-def random_conjunction(
-    generator: np.random.Generator, rows: int, outputs: int, inputs: int, mixed: bool
-) -> Conjunction:
-    matrix = generator.integers(-4, 5, size=(rows, outputs)) / 2.0
-    about_inputs = sparse.csr_array(generator.integers(-2, 3, size=(rows, inputs)) / 2.0) if mixed else None
-    return Conjunction(matrix, generator.integers(-6, 7, size=rows) / 2.0, about_inputs)
-
-
 @given(seed=st.integers(0, 10**6), rows=st.integers(1, 3), mixed=st.booleans(), point=st.booleans())
 @settings(max_examples=25)
 def test_the_maximum_is_that_of_all_activation_patterns(seed: int, rows: int, mixed: bool, point: bool) -> None:
@@ -40,7 +32,7 @@ def test_the_maximum_is_that_of_all_activation_patterns(seed: int, rows: int, mi
     perceptron = random_perceptron(generator, [2, 3, 3, 2])
     lower = generator.integers(-4, 3, size=2) / 2.0
     upper = lower + (0.0 if point else generator.integers(1, 5, size=2) / 2.0)
-    objective = SlackObjective.normalised(random_conjunction(generator, rows, 2, 2, mixed))
+    objective = random_objective(generator, rows, 2, 2, mixed=mixed)
     network, box = perceptron.network, Box(lower, upper)
     expected = largest_slack(perceptron, objective.conjunction, objective.norm, lower, upper)
 
@@ -60,7 +52,7 @@ def test_a_start_is_feasible_in_every_formulation(name: str) -> None:
     generator = np.random.default_rng(3)
     network = random_perceptron(generator, [3, 5, 4, 2]).network
     box = Box(-np.ones(3), np.ones(3))
-    objective = SlackObjective.normalised(random_conjunction(generator, 3, 2, 3, mixed=True))
+    objective = random_objective(generator, 3, 3, 2, mixed=True)
     model = build_slack_model(network, box, objective, compute_bounds(network, box), FORMULATIONS[name]())
     for x in box.sample(generator, 20):
         start = model.start(x)

@@ -7,11 +7,10 @@ import threading
 
 import numpy as np
 import pytest
-from activation_patterns import largest_slack, random_perceptron
 from bound_cases import NETWORKS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
+from solved_cases import solved_maximum
 
 from formulations.big_m import BigM
 from formulations.registry import FORMULATIONS
@@ -34,7 +33,6 @@ from netopt.solvers.result import Termination
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 from netopt.specification.l1_ball import L1Ball
-from netopt.specification.property import Conjunction
 
 TIGHT = SolverParameters(relative_gap=0.0, absolute_gap=1e-9)
 EXACT_LINEAR = sorted(name for name, form in FORMULATIONS.items() if form.exact and not form.requires)
@@ -89,30 +87,20 @@ def relaxed_bound(network: Network, domain: Domain, objective: SlackObjective, r
 def test_a_relaxed_bound_is_never_below_the_maximum_and_the_ladder_ends_at_it(
     seed: int, rate: float, deep: float, ball: bool, mixed: bool, scale: float
 ) -> None:
-    generator = np.random.default_rng(seed)
-    network_of = random_perceptron(generator, [2, 3, 3, 2], scale)
-    lower = generator.integers(-4, 3, size=2) / 2.0
-    upper = lower + generator.integers(0, 5, size=2) / 2.0
-    rows = int(generator.integers(1, 3))
-    about_inputs = sparse.csr_array(generator.integers(-2, 3, size=(rows, 2)) / 2.0) if mixed else None
-    matrix = generator.integers(-4, 5, size=(rows, 2)) / 2.0
-    objective = SlackObjective.normalised(Conjunction(matrix, generator.integers(-6, 7, size=rows) / 2.0, about_inputs))
-    middle = (lower + upper) / 2.0
-    domain = L1Ball(middle, 0.75, lower, upper) if ball else Box(lower, upper)
-    l1 = (middle, 0.75) if ball else None
-    expected = largest_slack(network_of, objective.conjunction, objective.norm, lower, upper, l1=l1)
+    case = solved_maximum(seed, ball=ball, mixed=mixed, scale=scale)
+    network, domain, objective, expected = case.network, case.domain, case.objective, case.truth
     tolerance = 1e-5 * max(1.0, abs(expected))
 
-    assert relaxed_bound(network_of.network, domain, objective, rate, deep) >= expected - tolerance
+    assert relaxed_bound(network, domain, objective, rate, deep) >= expected - tolerance
 
-    bounds = compute_bounds(network_of.network, domain)
+    bounds = compute_bounds(network, domain)
     slack = Slack(min(rate, 0.9), deep=deep > 0.0, ties=4, refinements=1)
     engine = RelaxedEngine(Highs(), BigM(), (Lines(), Transferred(0.5), slack))
-    answer = engine.maximize(network_of.network, domain, objective, bounds, TIGHT)
+    answer = engine.maximize(network, domain, objective, bounds, TIGHT)
     assert answer.termination is Termination.OPTIMAL
     assert answer.dual_bound == pytest.approx(expected, abs=tolerance)
     assert answer.point is not None
-    replayed = objective.value(answer.point[None], network_of.network.forward(answer.point)[None])[0]
+    replayed = objective.value(answer.point[None], network.forward(answer.point)[None])[0]
     assert replayed == pytest.approx(expected, abs=tolerance)
 
 
@@ -209,22 +197,12 @@ def test_every_formulation_takes_relaxed_layers(name: str) -> None:
 @given(seed=st.integers(0, 10**6), ball=st.booleans(), mixed=st.booleans(), scale=st.sampled_from([1e-2, 1.0, 1e2]))
 @settings(max_examples=25)
 def test_splitting_alone_is_never_below_the_maximum(seed: int, ball: bool, mixed: bool, scale: float) -> None:
-    generator = np.random.default_rng(seed)
-    perceptron_ = random_perceptron(generator, [2, 3, 3, 2], scale)
-    lower = generator.integers(-4, 3, size=2) / 2.0
-    upper = lower + generator.integers(0, 5, size=2) / 2.0
-    rows = int(generator.integers(1, 3))
-    about_inputs = sparse.csr_array(generator.integers(-2, 3, size=(rows, 2)) / 2.0) if mixed else None
-    matrix = generator.integers(-4, 5, size=(rows, 2)) / 2.0
-    objective = SlackObjective.normalised(Conjunction(matrix, generator.integers(-6, 7, size=rows) / 2.0, about_inputs))
-    middle = (lower + upper) / 2.0
-    domain = L1Ball(middle, 0.75, lower, upper) if ball else Box(lower, upper)
-    l1 = (middle, 0.75) if ball else None
-    expected = largest_slack(perceptron_, objective.conjunction, objective.norm, lower, upper, l1=l1)
-    bounds, heard = compute_bounds(perceptron_.network, domain), []
+    case = solved_maximum(seed, ball=ball, mixed=mixed, scale=scale)
+    network, domain, objective, expected = case.network, case.domain, case.objective, case.truth
+    bounds, heard = compute_bounds(network, domain), []
     for limit in (None, expected + 0.3 * max(1.0, abs(expected)), expected - 1.0):
         parameters = SolverParameters(bound_limit=limit)
-        climb = climbing(perceptron_.network, domain, objective, bounds, parameters, heard.append)
+        climb = climbing(network, domain, objective, bounds, parameters, heard.append)
         Lines().climb(climb)
         assert expected - 1e-9 * max(1.0, abs(expected)) <= climb.dual == heard[-1]
         assert climb.value <= expected + 1e-7 * max(1.0, abs(expected))

@@ -9,6 +9,7 @@ from bound_cases import NETWORKS, unit_box
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from solved_cases import random_objective
 
 from formulations.big_m import BigM
 from netopt.bounds.compute import compute_bounds
@@ -31,12 +32,6 @@ MILP = MilpEngine(Highs(), BigM())
 EXACT = SolverParameters(relative_gap=0.0, absolute_gap=1e-9)
 
 
-def random_objective(generator: np.random.Generator, rows: int, mixed: bool) -> SlackObjective:
-    matrix = generator.integers(-4, 5, size=(rows, 2)) / 2.0
-    inputs = sparse.csr_array(generator.integers(-2, 3, size=(rows, 2)) / 2.0) if mixed else None
-    return SlackObjective.normalised(Conjunction(matrix, generator.integers(-6, 7, size=rows) / 2.0, inputs))
-
-
 @given(
     seed=st.integers(0, 10**6),
     rate=st.sampled_from([0.1, 0.4, 0.7, 0.9]),
@@ -57,7 +52,7 @@ def test_the_bound_is_never_below_the_dense_maximum(
     upper = lower + generator.integers(0, 5, size=2) / 2.0
     center = (lower + upper) / 2.0
     domain = L1Ball(center, 0.75, lower, upper) if l1 else Box(lower, upper)
-    objective = random_objective(generator, rows, mixed)
+    objective = random_objective(generator, rows, 2, 2, mixed=mixed)
     budget = (center, 0.75) if l1 else None
     dense = largest_slack(perceptron, objective.conjunction, objective.norm, lower, upper, l1=budget)
 

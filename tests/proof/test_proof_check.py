@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bound_cases import NETWORKS, random_network
+from followed_search import BELOW_ZERO, Aims
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -100,23 +101,10 @@ def by_phases(tmp_path_factory: pytest.TempPathFactory) -> tuple[ProofLog, Netwo
     recorder, case = ProofRecorder(), prop.cases[0]
     objectives = tuple(SlackObjective.normalised(disjunct) for disjunct in case.disjuncts)
     problem = Problem(network, case.domain, crown_bounds(network, case.domain), objectives, recorder.search(0, [0, 1]))
-    search = PhaseSplit(problem, _Watch())
+    search = PhaseSplit(problem, Aims(np.full(2, BELOW_ZERO)))
     search.advance(None)
     assert search.finished
     return proof_log(recorder, network, prop), network, prop
-
-
-class _Watch:
-    """Lets a search go on until it is below zero."""
-
-    def enough(self) -> np.ndarray:
-        return np.full(2, np.nextafter(0.0, -1.0))
-
-    def stopped(self) -> bool:
-        return False
-
-    def seen(self, objective: int, points: np.ndarray) -> None:
-        assert objective in (0, 1)
 
 
 def test_a_proof_by_splitting_inputs_holds(by_axes: tuple[ProofLog, Network, Property]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from activation_patterns import largest_slack, random_perceptron
 from bound_cases import random_network
+from followed_search import Aims
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from solved_cases import random_objective
 from teams import ready_team
 
 from netopt.arrays import FloatArray
@@ -26,24 +28,6 @@ from netopt.engines.objective import SlackObjective
 from netopt.network.build import from_weights
 from netopt.network.network import Network
 from netopt.specification.box import Box
-from netopt.specification.property import Conjunction
-
-
-@dataclass(slots=True, eq=False)
-class Aims:
-    """A watch that asks for given bounds."""
-
-    bounds: FloatArray
-    shown: list[FloatArray] = field(default_factory=list)
-
-    def enough(self) -> FloatArray:
-        return self.bounds
-
-    def stopped(self) -> bool:
-        return False
-
-    def seen(self, objective: int, points: FloatArray) -> None:
-        self.shown.append(points)
 
 
 def outputs(network: Network, box: Box) -> Problem:
@@ -59,28 +43,24 @@ def test_bounds_hold_and_what_suffices_is_reached(seed: int, handed_on: int) -> 
     perceptron = random_perceptron(generator, [2, 3, 3, 2])
     lower = generator.integers(-4, 3, size=2) / 2.0
     upper = lower + generator.integers(0, 4, size=2) / 2.0
-    objectives = [
-        SlackObjective.normalised(
-            Conjunction(generator.integers(-4, 5, size=(rows, 2)) / 2.0, generator.integers(-6, 3, size=rows) / 2.0)
-        )
-        for rows in (1, 2)
-    ]
+    objectives = [random_objective(generator, rows, 2, 2, mixed=False, most=2) for rows in (1, 2)]
     truth = np.array([largest_slack(perceptron, one.conjunction, one.norm, lower, upper) for one in objectives])
     box = Box(lower, upper)
     problem = Problem(perceptron.network, box, compute_bounds(perceptron.network, box), tuple(objectives))
+    aims = Aims(truth - 0.01 * (1.0 + np.abs(truth)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(box_split, "_UNSTABLE", handed_on)
         patch.setattr(box_split, "_ALONE", 0.0)
         patch.setattr(box_split, "_TURN", 0.01)
         reached = BoxSplit(problem, Aims(truth + 0.01 * (1.0 + np.abs(truth))))
         reached.advance(time.monotonic() + 20.0)
-        never = BoxSplit(problem, Aims(truth - 0.01 * (1.0 + np.abs(truth))))
+        never = BoxSplit(problem, aims)
         never.advance(time.monotonic() + 0.3)
     assert reached.finished
     assert (reached.upper <= truth + 0.01 * (1.0 + np.abs(truth))).all()
     assert (reached.upper >= truth - 1e-9).all()
     assert (never.upper >= truth - 1e-9).all()
-    assert all(box.contains(points, 1e-12).all() for points in never.watch.shown)  # type: ignore[attr-defined]
+    assert all(box.contains(points).all() for _, points in aims.shown)
 
 
 def handed_over(monkeypatch: pytest.MonkeyPatch, margin: float) -> tuple[BoxSplit, FloatArray]:

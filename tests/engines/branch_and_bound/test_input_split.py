@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from activation_patterns import largest_slack, random_perceptron
+from followed_search import BELOW_ZERO, Aims, Follower, problem_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
+from solved_cases import solved_case
 
-from netopt.bounds.crown import crown_bounds
 from netopt.engines.branch_and_bound.input_split import InputSplit
-from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.objective import SlackObjective
 from netopt.network.build import from_weights
 from netopt.network.network import Network
@@ -21,55 +19,24 @@ from netopt.specification.property import Conjunction
 
 VALLEY = from_weights([[[1.0], [-1.0]], [[-1.0, -1.0]]], [[0.0, 0.0], [0.0]])  # -|x|
 SEGMENT = Box(np.array([-1.0]), np.array([0.9]))
-BELOW_ZERO = float(np.nextafter(0.0, -1.0))
-
-
-@dataclass
-class Spectator:
-    """Asks every objective to be at most some value, and remembers what it is shown."""
-
-    limit: np.ndarray
-    shown: list[tuple[int, np.ndarray]] = field(default_factory=list)
-    over: bool = False
-
-    def enough(self) -> np.ndarray:
-        return self.limit
-
-    def stopped(self) -> bool:
-        return self.over
-
-    def seen(self, objective: int, points: np.ndarray) -> None:
-        self.shown.append((objective, points))
 
 
 def at_least(bound: float) -> SlackObjective:
     return SlackObjective.normalised(Conjunction(np.array([[-1.0]]), np.array([-bound])))
 
 
-def search(network: Network, box: Box, objectives: list[SlackObjective]) -> tuple[InputSplit, Spectator]:
-    watch = Spectator(np.full(len(objectives), BELOW_ZERO))
-    problem = Problem(network, box, crown_bounds(network, box), tuple(objectives))
-    return InputSplit(problem, watch), watch
+def search(network: Network, box: Box, objectives: list[SlackObjective]) -> tuple[InputSplit, Aims]:
+    watch = Aims(np.full(len(objectives), BELOW_ZERO))
+    return InputSplit(problem_of(network, box, objectives), watch), watch
 
 
 @given(seed=st.integers(0, 10**6), scale=st.sampled_from([1.0, 1e-3, 1e4]))
 @settings(max_examples=8)
 def test_bounds_hold_and_what_is_closed_is_empty(seed: int, scale: float) -> None:
-    generator = np.random.default_rng(seed)
-    perceptron = random_perceptron(generator, [2, 3, 2, 2], scale)
-    lower = generator.integers(-4, 3, size=2) / 2.0
-    upper = lower + generator.integers(0, 4, size=2) / 2.0
-    objectives, truths = [], []
-    for _ in range(3):
-        rows = int(generator.integers(1, 4))
-        mixed = sparse.csr_array(generator.integers(-2, 3, size=(rows, 2)) / 2.0) if generator.random() < 0.5 else None
-        matrix = generator.integers(-4, 5, size=(rows, 2)) / 2.0
-        objective = SlackObjective.normalised(Conjunction(matrix, generator.integers(-6, 3, size=rows) / 2.0, mixed))
-        objectives.append(objective)
-        truths.append(largest_slack(perceptron, objective.conjunction, objective.norm, lower, upper))
-    truth = np.array(truths)
+    case = solved_case(seed, 2, scale)
+    truth = case.truth
 
-    proof, _ = search(perceptron.network, Box(lower, upper), objectives)
+    proof, _ = search(case.network, case.box, case.objectives)
     proof.advance(None, most=20)
     early = proof.upper
     proof.advance(None, most=4000)
@@ -94,9 +61,8 @@ def test_an_objective_that_touches_zero_is_given_up_and_the_others_go_on() -> No
 def test_open_boxes_are_shown_to_the_watch() -> None:
     proof, watch = search(VALLEY, SEGMENT, [at_least(-0.5)])
     proof.advance(None, most=8)
-    points = np.concatenate([points for _, points in watch.shown])
-    assert SEGMENT.contains(points).all()
-    assert (np.abs(points) <= 0.5).any()
+    assert SEGMENT.contains(watch.points).all()
+    assert (np.abs(watch.points) <= 0.5).any()
     assert proof.upper[0] >= 0.5
 
 
@@ -109,10 +75,10 @@ def test_it_stops_goes_on_and_its_parts_can_be_dealt_out() -> None:
     assert first.bounded == 0
     first.advance(None, most=10)
     assert not first.finished
-    watch.over = True
+    watch.stop = True
     first.advance(None)
     bounded = first.bounded
-    watch.over = False
+    watch.stop = False
     parts = first.open
     second, _ = search(network, box, [at_least(1.3 * highest)])
     first.open, second.open = parts.take(slice(0, 2)), parts.take(slice(2, None))
@@ -139,15 +105,8 @@ def test_a_maximum_is_enclosed() -> None:
     objective = SlackObjective.linear(np.ones(1))
     box = Box(-np.ones(2), np.ones(2))
     gap = 1e-3
-
-    class Climber(Spectator):
-        def seen(self, objective: int, points: np.ndarray) -> None:
-            best = float(perceptron.network.forward(points).max())
-            self.limit = np.maximum(self.limit, best + gap)
-
-    watch = Climber(np.array([-np.inf]))
-    problem = Problem(perceptron.network, box, crown_bounds(perceptron.network, box), (objective,))
-    proof = InputSplit(problem, watch)
+    problem = problem_of(perceptron.network, box, [objective])
+    proof = InputSplit(problem, Follower(problem, gap))
     proof.advance(None, most=20_000)
     truth = largest_slack(perceptron, objective.conjunction, objective.norm, box.lower, box.upper)
     assert proof.finished

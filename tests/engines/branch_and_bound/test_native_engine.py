@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from activation_patterns import largest_slack, random_perceptron
+from activation_patterns import random_perceptron
 from bound_cases import NETWORKS
+from followed_search import Aims
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interval_search import Aim, IntervalSearch, interval_problem
-from scipy import sparse
+from interval_search import IntervalSearch, interval_problem
+from solved_cases import solved_maximum
 
 from formulations.big_m import BigM
 from netopt.arrays import FloatArray
@@ -32,9 +32,6 @@ from netopt.solvers.highs import Highs
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.result import Termination
 from netopt.specification.box import Box
-from netopt.specification.domain import Domain
-from netopt.specification.l1_ball import L1Ball
-from netopt.specification.property import Conjunction
 
 QUICK = SolverParameters(time_limit=1.0, relative_gap=1e-3, absolute_gap=1e-3)
 
@@ -47,19 +44,9 @@ QUICK = SolverParameters(time_limit=1.0, relative_gap=1e-3, absolute_gap=1e-3)
 )
 @settings(max_examples=10)
 def test_the_maximum_lies_between_its_bounds(seed: int, ball: bool, mixed: bool, scale: float) -> None:
-    generator = np.random.default_rng(seed)
-    perceptron = random_perceptron(generator, [2, 3, 3, 2], scale)
-    lower = generator.integers(-4, 3, size=2) / 2.0
-    upper = lower + generator.integers(0, 5, size=2) / 2.0
-    rows = int(generator.integers(1, 3))
-    about_inputs = sparse.csr_array(generator.integers(-2, 3, size=(rows, 2)) / 2.0) if mixed else None
-    matrix = generator.integers(-4, 5, size=(rows, 2)) / 2.0
-    objective = SlackObjective.normalised(Conjunction(matrix, generator.integers(-6, 7, size=rows) / 2.0, about_inputs))
-    middle = (lower + upper) / 2.0
-    domain: Domain = L1Ball(middle, 0.75, lower, upper) if ball else Box(lower, upper)
-    l1 = (middle, 0.75) if ball else None
-    truth = largest_slack(perceptron, objective.conjunction, objective.norm, lower, upper, l1=l1)
-    network, heard, shown = perceptron.network, list[float](), list[FloatArray]()
+    case = solved_maximum(seed, ball=ball, mixed=mixed, scale=scale)
+    network, domain, objective, truth = case.network, case.domain, case.objective, case.truth
+    heard, shown = list[float](), list[FloatArray]()
     answer = NativeEngine().maximize(
         network,
         domain,
@@ -159,29 +146,13 @@ def test_a_search_whose_parts_take_too_much_memory_is_given_up_and_its_bound_kep
 ) -> None:
     rule = Rule("intervals", _RoundByRound, first=0.0, share=1.0)
     monkeypatch.setattr(lanes_module, "schedule", lambda _: [rule])
-    lanes = Lanes(interval_problem(), Aim(0.25 + 1e-9), memory=20_000)
+    lanes = Lanes(interval_problem(), Aims(np.array([0.25 + 1e-9])), memory=20_000)
     lanes.advance(None)
     assert lanes.finished
     assert lanes.out_of_memory
     assert lanes.open.all()
     assert 0.25 <= lanes.upper[0] < 0.3
     assert lanes.method == ["intervals"]
-
-
-@dataclass(slots=True, eq=False)
-class _Two:
-    """A watch of two objectives."""
-
-    aims: FloatArray
-
-    def enough(self) -> FloatArray:
-        return self.aims
-
-    def stopped(self) -> bool:
-        return False
-
-    def seen(self, objective: int, points: FloatArray) -> None:
-        assert objective in (0, 1)
 
 
 def test_lanes_close_every_objective_that_can_be_closed_and_name_what_did() -> None:
@@ -192,7 +163,7 @@ def test_lanes_close_every_objective_that_can_be_closed_and_name_what_did() -> N
     most = network.forward(box.sample(np.random.default_rng(0), 20_000)).max(axis=0)
     margin = 0.05 * (1.0 + np.abs(most))
     assert (bounds.output_upper > most + margin).any()
-    lanes = Lanes(Problem(network, box, bounds, objectives), _Two(most + np.array([1.0, 1.0]) * margin))
+    lanes = Lanes(Problem(network, box, bounds, objectives), Aims(most + np.array([1.0, 1.0]) * margin))
     lanes.advance(time.monotonic() + 20.0)
     assert lanes.finished
     assert not lanes.open.any()
@@ -215,5 +186,5 @@ def test_a_scout_climbs_from_what_it_is_shown() -> None:
 
 
 def test_bytes_of_parts_are_those_of_their_arrays() -> None:
-    parts = IntervalSearch(interval_problem(), Aim(0.0)).open
+    parts = IntervalSearch(interval_problem(), Aims(np.zeros(1))).open
     assert array_bytes(parts) == parts.low.nbytes + parts.high.nbytes + parts.upper.nbytes == 24

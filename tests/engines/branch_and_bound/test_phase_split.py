@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from activation_patterns import largest_slack, random_perceptron
 from bound_cases import convolutional_network, degenerate_network, random_network, residual_network, unit_box
-from followed_search import Follower, problem_of, random_objectives, solved_case
+from followed_search import Follower, problem_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from solved_cases import random_objectives, solved_case
 
 from formulations.big_m import BigM
 from netopt.bounds.phases import PhaseBounds

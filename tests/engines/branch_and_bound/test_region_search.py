@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from bound_cases import convolutional_network, degenerate_network, random_network, residual_network, unit_box
-from followed_search import Follower, problem_of, solved_case
+from followed_search import Follower, problem_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from solved_cases import solved_case
 
 from netopt.engines.branch_and_bound.domain_rows import has_exact_rows
 from netopt.engines.branch_and_bound.input_split import InputSplit

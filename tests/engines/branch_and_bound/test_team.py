@@ -9,7 +9,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from interval_search import Aim, IntervalSearch, interval_problem
+from followed_search import Aims
+from interval_search import IntervalSearch, interval_problem
 from teams import Dying, Silent, ready_team
 
 from netopt.engines.branch_and_bound import team as team_module
@@ -20,14 +21,18 @@ from netopt.engines.local_processes import LocalProcesses
 AIM = 0.25 + 1e-5
 
 
+def aim(bound: float = AIM) -> Aims:
+    return Aims(np.array([bound]))
+
+
 def alone() -> IntervalSearch:
-    search = IntervalSearch(interval_problem(), Aim(AIM))
+    search = IntervalSearch(interval_problem(), aim())
     search.advance(None)
     return search
 
 
 def together(make_executor: Callable[[], Executor], count: int) -> IntervalSearch:
-    search = IntervalSearch(interval_problem(), Aim(AIM))
+    search = IntervalSearch(interval_problem(), aim())
     team = ready_team(make_executor, count)
     rounds = Rounds(team, IntervalSearch)
     search.advance(None, most=8)
@@ -54,7 +59,7 @@ def test_the_tree_is_that_of_one_process(make_executor: Callable[[], Executor], 
 
 
 def test_what_other_processes_see_is_shown_to_the_watch() -> None:
-    watch = Aim(AIM)
+    watch = aim()
     search = IntervalSearch(interval_problem(), watch)
     search.advance(None, most=8)
     team = ready_team(lambda: ThreadPoolExecutor(1), 1)
@@ -62,7 +67,7 @@ def test_what_other_processes_see_is_shown_to_the_watch() -> None:
     Rounds(team, IntervalSearch).advance(search, time.monotonic() + 0.5, most=0)  # nothing is done here
     team.close()
     assert search.bounded > before
-    assert watch.points > 2
+    assert len(watch.points) > 2
 
 
 def test_a_process_that_does_not_answer_is_left_and_its_parts_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +78,7 @@ def test_a_process_that_does_not_answer_is_left_and_its_parts_are_kept(monkeypat
 
 
 def test_a_round_ends_with_the_watch_and_keeps_every_part() -> None:
-    watch = Aim(-1.0)  # never enough
+    watch = aim(-1.0)  # never enough
     search = IntervalSearch(interval_problem(), watch)
     search.advance(None, most=100)
     team, covered = Team(lambda: Silent(1), 1), float((search.open.high - search.open.low).sum())
@@ -85,7 +90,7 @@ def test_a_round_ends_with_the_watch_and_keeps_every_part() -> None:
 
 
 def test_the_parts_furthest_from_closed_are_dealt_first() -> None:
-    search = IntervalSearch(interval_problem(), Aim(AIM))
+    search = IntervalSearch(interval_problem(), aim())
     search.advance(None, most=500)
     assert search.open.count > 150
     team = Team(lambda: ThreadPoolExecutor(1), 1)
