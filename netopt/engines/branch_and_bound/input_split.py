@@ -197,7 +197,7 @@ class InputSplit(Search[BoxParts]):
         points = np.concatenate([0.5 * parts.low + 0.5 * parts.high, corner])
         objective = np.tile(parts.objective, 2)
         inside = self.problem.domain.contains(points)
-        for k in np.unique(objective[inside]):
+        for k in np.flatnonzero(np.bincount(objective[inside])):
             self.watch.seen(int(k), points[inside & (objective == k)])
 
     def _halved(self, parts: BoxParts, promise: FloatArray) -> BoxParts:

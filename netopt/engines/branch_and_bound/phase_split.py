@@ -110,7 +110,7 @@ class PhaseSplit(Search[OpenPhases]):
         self._close(batch.take(closed))
         batch = replace(batch, tried=candidates(batch.parts, answer.looseness)).take(~closed)
         self.open = self.open.then(batch)
-        for objective in np.unique(batch.parts.objective):
+        for objective in np.flatnonzero(np.bincount(batch.parts.objective)):
             self._show(int(objective), answer.points[~closed][batch.parts.objective == objective])
 
     def _solve(self, batch: OpenPhases, enough: FloatArray, stopped: Callable[[], bool]) -> None:

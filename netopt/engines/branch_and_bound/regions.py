@@ -92,7 +92,7 @@ class Regions(Search[RegionParts]):
         np.maximum.at(self.closed_upper, batch.objective[closed], upper[closed])
         self._log(batch, bounded, closed)
         left = np.flatnonzero(~closed)
-        for objective in np.unique(batch.objective[left]):
+        for objective in np.flatnonzero(np.bincount(batch.objective[left])):
             self.watch.seen(int(objective), bounded.points[left[batch.objective[left] == objective]])
         batch.upper[np.arange(batch.count), batch.objective] = upper
         self.open = rest.then(self._split(batch.take(left), bounded, left))
