@@ -12,7 +12,7 @@ from netopt.network.linear_map import LinearMap
 from netopt.network.network import INPUT, Network, TensorSpec
 from netopt.network.nodes import Affine, Relu
 from netopt.network.sparse import Sparse
-from netopt.pruning.agree import value_of
+from netopt.pruning.apply import value_of
 
 
 def pooled_network(seed: int = 5) -> Network:

@@ -23,6 +23,7 @@ from netopt.arrays import FloatArray
 from netopt.network.linear_map import LinearMap
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Node, Relu
+from netopt.pruning.apply import value_of
 from netopt.pruning.sample import Sample, at_point
 from netopt.pruning.weights import is_structural
 
@@ -68,13 +69,6 @@ def agree(
 def agree_at(network: Network, sparse: Network, x: FloatArray) -> Network:
     """Return `sparse` with the biases of a network that agrees with `network` at a point (n,), neuron by neuron."""
     return agree(network, sparse, at_point(x))[0]
-
-
-def value_of(node: Node, values: Mapping[str, FloatArray]) -> FloatArray:
-    """Return a node's value, (count, size), from those of the nodes it reads."""
-    if isinstance(node, Relu):
-        return np.maximum(values[node.input], 0.0)
-    return node.value(values, values[node.inputs[0]].shape[0])
 
 
 def readers_at_last(network: Network) -> dict[str, str]:

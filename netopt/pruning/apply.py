@@ -66,14 +66,17 @@ def center_values(network: Network, domain: Domain) -> dict[str, FloatArray]:
 
 def node_values(network: Network, x: FloatArray) -> dict[str, FloatArray]:
     """Return the value of every node (and `INPUT`) at one point: name -> (size,)."""
-    values = {INPUT: x}
+    values = {INPUT: x[None]}
     for node in network.nodes:
-        if isinstance(node, Relu):
-            values[node.name] = np.maximum(values[node.input], 0.0)
-        else:
-            parts = [m.apply(values[source][None])[0] for source, m in zip(node.inputs, node.maps, strict=True)]
-            values[node.name] = node.bias + np.sum(parts, axis=0)
-    return values
+        values[node.name] = value_of(node, values)
+    return {name: value[0] for name, value in values.items()}
+
+
+def value_of(node: Node, values: Mapping[str, FloatArray]) -> FloatArray:
+    """Return a node's value, (count, size), from those of the nodes it reads."""
+    if isinstance(node, Relu):
+        return np.maximum(values[node.input], 0.0)
+    return node.value(values, values[node.inputs[0]].shape[0])
 
 
 def _without(node: Affine, parts: list[PrunableMap], mask: Mask, means: Mapping[str, FloatArray] | None) -> Affine:

@@ -25,7 +25,8 @@ import numpy as np
 from netopt.arrays import BoolArray, FloatArray
 from netopt.network.network import INPUT
 from netopt.network.nodes import Affine
-from netopt.pruning.agree import adapted, forget, readers_at_last, value_of
+from netopt.pruning.agree import adapted, forget, readers_at_last
+from netopt.pruning.apply import value_of
 from netopt.pruning.contribution import contributions
 from netopt.pruning.request import Request
 from netopt.pruning.sample import Sample

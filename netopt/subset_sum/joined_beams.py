@@ -18,6 +18,7 @@ import numpy as np
 from netopt.arrays import FloatArray, array_namespace
 from netopt.subset_sum.beam import beam_search
 from netopt.subset_sum.pairs import best_pair
+from netopt.subset_sum.sums import sums_of
 
 _TREE_ENTRIES = 12  # in more dimensions a tree visits nearly every leaf
 _TREE_PAIRS = 1 << 26
@@ -37,7 +38,7 @@ def joined_beams(vectors: Any, targets: Any, shares: Any, order: Any, width: int
     width : states B kept of each beam.
     """
     xp = array_namespace(vectors, targets, shares, order)
-    missing = (shares[:, None] @ vectors)[:, 0] - targets  # the residuals of both halves are to add up to this
+    missing = sums_of(vectors, shares) - targets  # the residuals of both halves are to add up to this
     halves = [order[:, ::2], order[:, 1::2]]
     beams = [_half(xp, vectors, shares, half, width) for half in halves]
     states = _closest(xp, beams[0].residual, beams[1].residual, missing)

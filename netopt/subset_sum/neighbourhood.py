@@ -14,6 +14,7 @@ import numpy as np
 from netopt.arrays import array_namespace
 from netopt.subset_sum.limits import all_subsets
 from netopt.subset_sum.pairs import best_pair
+from netopt.subset_sum.sums import sums_of
 
 
 def free_and_choose(vectors: Any, targets: Any, selected: Any, *, free: int, rounds: int) -> Any:
@@ -72,4 +73,4 @@ def _better(xp: Any, vectors: Any, targets: Any, old: Any, new: Any) -> Any:
 
 
 def _residual(vectors: Any, targets: Any, selected: Any) -> Any:
-    return targets - (selected[:, None].astype(np.float64) @ vectors)[:, 0]
+    return targets - sums_of(vectors, selected)

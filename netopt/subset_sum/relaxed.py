@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from netopt.arrays import array_namespace
+from netopt.subset_sum.sums import sums_of
 
 _WHITENED_STEPS = 60
 _EUCLIDEAN_STEPS = 200
@@ -35,7 +36,7 @@ def relaxed_shares(vectors: Any, targets: Any, price: Any, size: int | None, sta
     """
     xp = array_namespace(vectors, targets, price, start)
     shares = _whitened(xp, vectors, targets, size, start)
-    missing = targets - _weighted(xp, vectors, shares)
+    missing = targets - sums_of(vectors, shares)
     scale = xp.abs(targets).max(axis=-1) + xp.abs(vectors).max(axis=(-1, -2))
     if bool((xp.abs(missing).max(axis=-1) <= _REACHED * scale).all()) and not bool(price.any()):
         return shares
@@ -64,7 +65,7 @@ def _whitened(xp: Any, vectors: Any, targets: Any, size: int | None, start: Any)
     lift = vectors @ xp.linalg.inv(square + ridge[:, None, None] * xp.eye(square.shape[1]))
     shares = into_box(start, size)
     for _ in range(_WHITENED_STEPS):
-        missing = targets - _weighted(xp, vectors, shares)
+        missing = targets - sums_of(vectors, shares)
         shares = into_box(shares + (lift @ missing[..., None])[..., 0], size)
     return shares
 
@@ -76,14 +77,10 @@ def _euclidean(xp: Any, vectors: Any, targets: Any, price: Any, size: int | None
     step = 1.0 / xp.maximum(curvature, 1e-300)[:, None]
     shares, ahead, momentum = start, start, 1.0
     for _ in range(_EUCLIDEAN_STEPS):
-        missing = targets - _weighted(xp, vectors, ahead)
+        missing = targets - sums_of(vectors, ahead)
         slope = 0.5 * price - (vectors @ missing[..., None])[..., 0]
         further = into_box(ahead - step * slope, size)
         grown = 0.5 * (1.0 + (1.0 + 4.0 * momentum * momentum) ** 0.5)
         ahead = further + (momentum - 1.0) / grown * (further - shares)
         shares, momentum = further, grown
     return shares
-
-
-def _weighted(xp: Any, vectors: Any, shares: Any) -> Any:
-    return (shares[:, None] @ vectors)[:, 0]

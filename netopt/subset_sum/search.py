@@ -30,6 +30,7 @@ from netopt.subset_sum.limits import exact_subsets
 from netopt.subset_sum.local_search import descend, of_size, tabu_search
 from netopt.subset_sum.neighbourhood import free_and_choose, squared_error
 from netopt.subset_sum.relaxed import relaxed_shares
+from netopt.subset_sum.sums import sums_of
 
 _JOINED_BITS = 1.2  # log2(width) / D from which two beams are worth their time
 _SCALES = 4  # rounds of subset and scale, each the best for the other
@@ -127,7 +128,7 @@ def find_subsets(
         search = _find_scaled if scaled else _find
         found.append(search(candidates[chunk], targets[chunk], prices[chunk], size, effort))
     selected, scale = (xp.concatenate(parts) for parts in zip(*found, strict=True))
-    sums = scale[:, None] * (selected[:, None].astype(np.float64) @ candidates)[:, 0]
+    sums = scale[:, None] * sums_of(candidates, selected)
     missing = targets - sums
     return Subsets(selected, scale, sums, (missing * missing).sum(axis=-1), (targets * targets).sum(axis=-1))
 
@@ -160,7 +161,7 @@ def _searched(xp: Any, candidates: Any, targets: Any, prices: Any, size: int | N
     shares = relaxed_shares(candidates, targets, prices, size, start)
     order = xp.argsort(-(candidates * candidates).sum(axis=-1), axis=-1)
     beam = beam_search(vectors, shares, order, effort.width)
-    missing = wanted - (shares[:, None] @ vectors)[:, 0]
+    missing = wanted - sums_of(vectors, shares)
     distance = ((beam.residual + missing[:, None]) ** 2).sum(axis=-1)
     selected = beam.selected(xp.argsort(distance, axis=-1)[:, : effort.subsets])
     if math.log2(effort.width) > _JOINED_BITS * vectors.shape[2] and _may_meet(xp, candidates, size):
@@ -199,7 +200,7 @@ def _find_scaled(candidates: Any, targets: Any, prices: Any, size: int | None, e
     for turn in range(_SCALES):
         if turn:
             selected, _ = _find(candidates * scale[:, None, None], targets, prices, size, effort)
-        sums = (selected[:, None].astype(np.float64) @ candidates)[:, 0]
+        sums = sums_of(candidates, selected)
         square, along = (sums * sums).sum(axis=-1), (sums * targets).sum(axis=-1)
         scale = xp.where((square > 0.0) & (along > 0.0), along / xp.where(square > 0.0, square, 1.0), 1.0)
         missing = targets - scale[:, None] * sums

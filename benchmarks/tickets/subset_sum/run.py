@@ -19,6 +19,7 @@ import numpy as np
 
 from netopt.subset_sum.limits import MOST_EXACT, exact_subsets, first_moment_limit
 from netopt.subset_sum.search import Effort, find_subsets
+from netopt.subset_sum.sums import sums_of
 
 HERE = Path(__file__).parent
 TABLE = HERE / "results.csv"
@@ -63,7 +64,7 @@ def measure(case: Case, problems: int) -> dict[str, object]:
     exact = ""
     if case.count <= MOST_EXACT:
         best = exact_subsets(candidates, targets)
-        missing = targets - (best[:, None].astype(np.float64) @ candidates)[:, 0]
+        missing = targets - sums_of(candidates, best)
         exact = f"{np.linalg.norm(missing) / np.linalg.norm(targets):.6g}"
     return asdict(case) | {
         "problems": problems,

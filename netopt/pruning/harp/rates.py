@@ -75,9 +75,12 @@ class RatePlan:
         return self.structure.share(rates)[0] / self.keep - 1.0
 
     def counts(self, rates: FloatArray) -> IntArray:
-        """Return how many groups every layer keeps: at least one."""
-        kept = np.floor(rates * self.structure.sizes * (1.0 + 2.0 * TOLERANCE) + TOLERANCE).astype(np.int64)
-        return np.clip(kept, 1, self.structure.sizes)
+        """Return how many groups every layer keeps while rates are learned: at least one.
+
+        Single weights are rounded down. Channels are few, and rounded to the nearest number: always down, they would
+        train with a smaller share than the rates say.
+        """
+        return self._rounded_down(rates + 0.5 / self.structure.sizes if self.structure.units else rates)
 
     def final_counts(self, rates: FloatArray) -> IntArray:
         """Return how many groups every layer keeps for good: as many as the target, or rates above it, have room for.
@@ -85,7 +88,7 @@ class RatePlan:
         Layers that round up to one group cost others theirs. What rounding down leaves goes to layers one group at a
         time, to the one that lacks most of its rate first, until none has room for one more.
         """
-        counts = self.counts(rates)
+        counts = self._rounded_down(rates)
         budget = max(self.structure.share(rates)[0], self.keep) * (1.0 + TOLERANCE)
         while self._share(counts) > budget and counts.max() > 1:
             counts[counts.argmax()] -= 1
@@ -110,6 +113,10 @@ class RatePlan:
         if self.structure.units:
             return self.level(np.ones(self.structure.sizes.size), share)
         return np.array(list(start_rates(network, share, start).values()))
+
+    def _rounded_down(self, rates: FloatArray) -> IntArray:
+        kept = np.floor(rates * self.structure.sizes * (1.0 + 2.0 * TOLERANCE) + TOLERANCE).astype(np.int64)
+        return np.clip(kept, 1, self.structure.sizes)
 
     def _share(self, counts: IntArray) -> float:
         return self.structure.share(counts / self.structure.sizes)[0]
