@@ -84,7 +84,7 @@ def _limit_matrix_threads(count: int) -> int:
 
 Device = Annotated[
     str,
-    Option("--device", metavar="cpu|cuda", help="Where arrays are computed with; cuda needs a GPU, see docs/gpu.md."),
+    Option("--device", metavar="cpu|cuda", help="Where arrays are computed; cuda needs a GPU, see docs/gpu.md."),
 ]
 Threads = Annotated[
     int,

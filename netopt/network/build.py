@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from netopt.checks import as_numbers
 from netopt.errors import InputError
 from netopt.network.dense import Dense
 from netopt.network.network import INPUT, Network, TensorSpec
@@ -35,8 +36,15 @@ def from_weights(weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> N
     nodes: list[Node] = []
     source = INPUT
     for k, (weight, bias) in enumerate(zip(weights, biases, strict=True), start=1):
-        matrix = np.array(weight, dtype=np.float64)
-        vector = np.array(bias, dtype=np.float64)
+        matrix = as_numbers(weight, f"weight matrix {k}").copy()
+        vector = as_numbers(bias, f"bias {k}").copy()
+        if matrix.ndim != 2 or vector.shape != matrix.shape[:1]:
+            raise InputError(
+                f"layer {k} has a weight of shape {matrix.shape} and a bias of shape {vector.shape}; give (out, in) and"
+                " (out,)"
+            )
+        if not (np.isfinite(matrix).all() and np.isfinite(vector).all()):
+            raise InputError(f"layer {k} holds weights that are nan or infinite; train or export the network again")
         last = k == len(weights)
         affine = Affine("output.affine" if last else f"layer{k}.affine", (source,), (Dense(matrix),), vector)
         nodes.append(affine)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from netopt.arrays import FloatArray
+from netopt.checks import as_numbers
 from netopt.errors import InputError
 from netopt.network.nodes import Affine, Node, Relu
 
@@ -184,7 +185,7 @@ class Network:
         )
 
     def _as_batch(self, x: ArrayLike) -> tuple[FloatArray, bool]:
-        array = np.asarray(x, dtype=np.float64)
+        array = as_numbers(x, "the inputs")
         if array.ndim not in (1, 2) or array.shape[-1] != self.input_size:
             raise InputError(
                 f"the network takes {self.input_size} inputs, an array of shape {array.shape} was given;"

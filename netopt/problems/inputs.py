@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import LEVELS
+from netopt.checks import as_numbers, as_whole, check_kind, is_positive
 from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError, UnsupportedModelError
 from netopt.network.load import load_network
 from netopt.network.network import Network
@@ -34,14 +35,19 @@ def as_property(prop: Property | str | Path) -> Property:
     """Return a property from itself or from the path of a VNN-LIB file."""
     if isinstance(prop, (str, Path)):
         return read_vnnlib(prop)
+    check_kind(prop, Property, "the property", "give a Property, or the path of a VNN-LIB file")
     return prop
 
 
 def as_formulation(formulation: Formulation | str) -> Formulation:
     """Return a formulation from itself or from its name, e.g. ``"partition:4"``."""
+    from formulations.formulation import Formulation
     from formulations.registry import parse_formulation
 
-    return parse_formulation(formulation) if isinstance(formulation, str) else formulation
+    if isinstance(formulation, str):
+        return parse_formulation(formulation)
+    check_kind(formulation, Formulation, "the formulation", 'give a Formulation, or a name such as "big-m"')
+    return formulation
 
 
 def as_solver(solver: MilpSolver | str) -> MilpSolver:
@@ -53,8 +59,10 @@ def as_solver(solver: MilpSolver | str) -> MilpSolver:
         It is not installed or not licensed.
     """
     from netopt.solvers.registry import get_solver
+    from netopt.solvers.solver import MilpSolver
 
     chosen = get_solver(solver) if isinstance(solver, str) else solver
+    check_kind(chosen, MilpSolver, "the solver", 'give a MilpSolver, or a name such as "auto" or "highs"')
     availability = chosen.availability()
     if not availability.usable:
         raise SolverUnavailableError(availability.reason)
@@ -88,7 +96,8 @@ def check_level(bounds: str) -> None:
 
 
 def check_domain(network: Network, domain: Domain) -> None:
-    """Refuse a domain that does not fit the network."""
+    """Refuse a domain that does not fit the network, or is none."""
+    check_kind(domain, Domain, "the domain", "give a Box, an L1Ball, a Polytope or IntegerPoints")
     if domain.dimension != network.input_size:
         raise InputError(
             f"the domain has {domain.dimension} inputs and the network {network.input_size}; they must agree"
@@ -101,7 +110,7 @@ def as_weights(network: Network, weights: ArrayLike | None, output: int | None) 
     if (weights is None) == (output is None) and not (m == 1 and weights is None):
         raise InvalidOptionError(f"the network has {m} outputs; give either output, 0 to {m - 1}, or weights, not both")
     if weights is not None:
-        vector = np.asarray(weights, dtype=np.float64)
+        vector = as_numbers(weights, "weights")
         if vector.shape != (m,) or not np.isfinite(vector).all():
             given = (
                 f"shape {vector.shape}"
@@ -110,8 +119,8 @@ def as_weights(network: Network, weights: ArrayLike | None, output: int | None) 
             )
             raise InvalidOptionError(f"weights must be {m} finite numbers, one an output; found: {given}")
         return vector
-    chosen = 0 if output is None else output
-    if not 0 <= chosen < m:
+    chosen = 0 if output is None else as_whole(output, "output", 0)
+    if chosen >= m:
         raise InvalidOptionError(f"output is {chosen}; the network has outputs 0 to {m - 1}")
     unit = np.zeros(m)
     unit[chosen] = 1.0
@@ -120,7 +129,7 @@ def as_weights(network: Network, weights: ArrayLike | None, output: int | None) 
 
 def check_gap(gap: float) -> None:
     """Refuse a relative gap that is not a number from 0 on."""
-    if not (np.isfinite(gap) and gap >= 0.0):
+    if not (gap == 0.0 or (is_positive(gap) and np.isfinite(gap))):
         raise InvalidOptionError(f"gap is {gap!r}; give a relative gap of 0 or more, e.g. 1e-4")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from netopt.checks import is_positive
 from netopt.errors import InvalidOptionError
 
 #: Seconds a halted call waits for the step under way before it returns without it.
@@ -82,7 +83,7 @@ class Run:
     _stage_begun: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.time_limit is not None and not self.time_limit > 0.0:
+        if self.time_limit is not None and not is_positive(self.time_limit):
             raise InvalidOptionError(f"time_limit is {self.time_limit!r}; give a positive number of seconds, or None")
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from netopt.checks import as_whole, is_positive
 from netopt.errors import InvalidOptionError
 from netopt.problems.inputs import as_device, as_formulation, as_solver, check_level, check_pair
 from netopt.problems.route import Route
@@ -86,9 +87,7 @@ class Settings:
         InputError
             An option is unknown or out of range, or the solver cannot be used or takes no such formulation.
         """
-        if threads < 1:
-            raise InvalidOptionError(f"threads is {threads}; give at least 1")
-        if memory_limit is not None and not (isolate and memory_limit > 0.0):
+        if memory_limit is not None and not (isolate and is_positive(memory_limit)):
             raise InvalidOptionError(
                 f"memory_limit is {memory_limit!r}; give a positive number of GB, and leave isolate on: only a child"
                 " process can be limited"
@@ -107,8 +106,8 @@ class Settings:
             asked_formulation=formulation,
             asked_confirm=confirm,
             bounds=bounds,
-            threads=threads,
-            seed=seed,
+            threads=as_whole(threads, "threads", 1),
+            seed=as_whole(seed, "seed", 0),
             isolate=isolate,
             closing=closing,
             memory=None if memory_limit is None else memory_limit * _BYTES,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.checks import as_numbers
 from netopt.errors import InputError
 from netopt.specification.domain import Domain
 
@@ -37,8 +38,7 @@ class Box(Domain):
     high: FloatArray
 
     def __post_init__(self) -> None:
-        low = np.asarray(self.low, dtype=np.float64)
-        high = np.asarray(self.high, dtype=np.float64)
+        low, high = as_numbers(self.low, "the lower bounds"), as_numbers(self.high, "the upper bounds")
         if low.ndim != 1 or low.shape != high.shape:
             raise InputError(f"a box needs two vectors of one length; shapes {low.shape} and {high.shape} were given")
         bad = np.flatnonzero(~(np.isfinite(low) & np.isfinite(high)))
@@ -66,8 +66,16 @@ class Box(Domain):
     @classmethod
     def ball(cls, center: ArrayLike, radius: float, lower: ArrayLike = -np.inf, upper: ArrayLike = np.inf) -> Box:
         """Return the L-infinity ball around `center`, cut to ``[lower, upper]``."""
-        middle = np.asarray(center, dtype=np.float64)
-        return cls(np.maximum(middle - radius, lower), np.minimum(middle + radius, upper))
+        middle, reach = as_numbers(center, "the center"), as_numbers(radius, "the radius")
+        least, most = as_numbers(lower, "the lower bounds"), as_numbers(upper, "the upper bounds")
+        if (reach < 0.0).any():
+            raise InputError(f"the radius of a ball is {reach.min():g}; give 0 or more")
+        for what, array in (("radius", reach), ("lower", least), ("upper", most)):
+            if array.shape not in ((), middle.shape):
+                raise InputError(
+                    f"{what} has shape {array.shape} and the center {middle.shape}; give one number, or one an input"
+                )
+        return cls(np.maximum(middle - reach, least), np.minimum(middle + reach, most))
 
     @property
     def lower(self) -> FloatArray:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, sparse
+from netopt.checks import as_numbers, check_kind
+from netopt.errors import InputError
 from netopt.specification.domain import Domain
 
 
@@ -25,6 +27,17 @@ class Conjunction:
     output_matrix: FloatArray
     bound: FloatArray
     input_matrix: sparse.csr_array | None = None
+
+    def __post_init__(self) -> None:
+        if not _is_float64(self.output_matrix):
+            object.__setattr__(self, "output_matrix", as_numbers(self.output_matrix, "the rows"))
+        if not _is_float64(self.bound):
+            object.__setattr__(self, "bound", as_numbers(self.bound, "the bounds of the rows"))
+        if self.output_matrix.ndim != 2 or self.bound.shape != self.output_matrix.shape[:1]:
+            raise InputError(
+                f"a conjunction needs a matrix (rows, outputs) and a bound (rows,); shapes {self.output_matrix.shape}"
+                f" and {self.bound.shape} were given"
+            )
 
     def slack(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return ``bound - (A x + B y)`` at a batch, (batch, rows): satisfied where every entry is >= 0."""
@@ -53,6 +66,11 @@ class Conjunction:
         return Conjunction(np.zeros((1, self.output_matrix.shape[1])), np.zeros(1))
 
 
+def _is_float64(values: object) -> bool:
+    """Return whether nothing needs to be converted: properties may have very many rows."""
+    return type(values) is np.ndarray and values.dtype == np.float64
+
+
 def stacked(conjunctions: Sequence[Conjunction]) -> Conjunction:
     """Return the rows of several conjunctions about one network, at least one, one below the other."""
     inputs = None
@@ -76,6 +94,11 @@ class Case:
 
     domain: Domain
     disjuncts: tuple[Conjunction, ...]
+
+    def __post_init__(self) -> None:
+        check_kind(self.domain, Domain, "the domain of a case", "give a Box, an L1Ball, a Polytope or IntegerPoints")
+        if isinstance(self.disjuncts, Conjunction):
+            raise InputError("the disjuncts of a case are one Conjunction; give a tuple of them")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.specification.collection import collection_paused
 from netopt.specification.normal_form import build_property
@@ -29,6 +31,7 @@ def read_vnnlib(path: str | Path) -> Property:
     InputError
         The file cannot be read, has a syntax error (the message names the line), or leaves an input unbounded.
     """
+    check_kind(path, (str, PathLike), "the property", "give the path of a VNN-LIB file")
     text = _read_text(Path(path))
     try:
         with collection_paused():
@@ -76,7 +79,9 @@ def _read_text(path: Path) -> str:
     except FileNotFoundError as error:
         raise InputError(f"property file {path} does not exist; check the path") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"property file {path} is not text; give a .vnnlib or .vnnlib.gz file") from error
+        raise InputError(
+            f"cannot read the property {path}, which is not text; give a .vnnlib or .vnnlib.gz file"
+        ) from error
     except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise InputError(f"cannot read the property {path} ({reason}); give a .vnnlib or .vnnlib.gz file") from error

@@ -10,10 +10,9 @@ from pathlib import Path
 import highspy
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from command_line import call
 
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.cli.main import app
 from netopt.network.build import from_weights
 from netopt.network.load import load_network
 from netopt.network.onnx_writer import write_onnx
@@ -23,10 +22,6 @@ from netopt.specification.vnnlib_writer import write_vnnlib
 
 #: (|x|, -|x| / 2) for x in R.
 NETWORK = from_weights([[[1.0], [-1.0]], [[1.0, 1.0], [-0.5, -0.5]]], [[0.0, 0.0], [0.0, 0.0]])
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture
@@ -267,7 +262,7 @@ def test_supports_answers_as_the_standard_asks() -> None:
         (["verify", "absent.onnx", "PROP"], "absent.onnx"),
         (["verify", "NET", "absent.vnnlib"], "property file absent.vnnlib does not exist"),
         (["verify", "NET", "."], "Is a directory"),
-        (["verify", "NET", "NET"], "is not text"),
+        (["verify", "NET", "NET"], "which is not text"),
         (["verify", "PROP", "NET"], "takes the network first"),
         (["verify", "NET", "PROP", "--solver", "cplexx"], "'cplexx'; take one of highs, gurobi, scip"),
         (["verify", "NET", "PROP", "--solver", "cplexx"], "or auto or native"),

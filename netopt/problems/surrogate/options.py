@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from netopt.checks import check_kind
 from netopt.errors import InvalidOptionError
 
 if TYPE_CHECKING:
@@ -146,7 +147,11 @@ def parse_surrogate(text: str) -> Surrogate | RelaxedSurrogate:
 
 def as_surrogate(prune: Surrogate | RelaxedSurrogate | str | None) -> Surrogate | RelaxedSurrogate | None:
     """Return what a caller's ``prune`` stands for."""
-    return parse_surrogate(prune) if isinstance(prune, str) else prune
+    if isinstance(prune, str):
+        return parse_surrogate(prune)
+    if prune is not None:
+        check_kind(prune, (Surrogate, RelaxedSurrogate), "prune", 'give a Surrogate, or a text such as "ladder"')
+    return prune
 
 
 def _rate(text: str, part: str) -> float:
