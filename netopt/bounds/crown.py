@@ -1,4 +1,4 @@
-"""CROWN bounds: backward from every ReLU layer; the tighter of them and the interval ones."""
+"""CROWN bounds: backward from every ReLU layer; the tighter of them, of interval ones and of affine forms."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from types import MappingProxyType
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.bounds.affine_forms import AffineForms
 from netopt.bounds.backward import Backward, Rows
 from netopt.bounds.inputs import Inputs, as_inputs
 from netopt.bounds.interval import collect
 from netopt.bounds.layer_shares import LayerShares
 from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.products import Products
 from netopt.bounds.propagation import Propagation, propagate
 from netopt.bounds.relaxation import Relaxation, relax
 from netopt.bounds.window_plan import WindowPlan
@@ -21,6 +23,12 @@ from netopt.bounds.windows import Windows
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
 from netopt.specification.domain import Domain
+
+#: Products that the rows of a layer have to take for affine forms to be considered, and how much longer one of them
+#: takes than one of the forms, which come in larger blocks.
+_DEAR, _SLOWER = 2**28, 2.0
+#: Most products between two looks at the clock.
+_BETWEEN_LOOKS = 2**32
 
 
 def crown_bounds(
@@ -78,8 +86,7 @@ def crown_sweep(
     readers: dict[str, list[str]] = {}
     for relu in network.relus:
         readers.setdefault(relu.input, []).append(relu.name)
-    complete = True
-    shares = None if deadline is None else LayerShares(network, deadline)
+    complete, layers = True, _Layers(backward, deadline)
     for node in network.nodes:
         if isinstance(node, Relu):
             relaxations[node.name] = relax(state.lower[node.input], state.upper[node.input])
@@ -93,12 +100,44 @@ def crown_sweep(
         unsettled = any(reader not in settled for reader in readers.get(node.name, ()))
         if not (output or unsettled) or set(node.inputs) == {INPUT}:
             continue  # the interval bounds of an Affine of the inputs alone are exact
-        wanted = np.ones((inputs.count, node.size), dtype=bool)
-        if not output:
-            wanted = (state.lower[node.name] < 0.0) & (state.upper[node.name] > 0.0)
-        end = None if shares is None else shares.end(node, int(wanted.sum()) / inputs.count)
-        complete = tighten_affine(backward, node, wanted, deadline=end) and complete
+        complete = layers.tighten(node, whole=output) and complete
     return backward, complete
+
+
+class _Layers:
+    """Tightens Affines one after the other, by affine forms first where these are cheaper than rows of all neurons."""
+
+    def __init__(self, backward: Backward, deadline: float | None) -> None:
+        self._backward = backward
+        self._products = Products(backward.state.network)
+        self._shares = None if deadline is None else LayerShares(backward.state.network, deadline, self._products)
+        self._forms: AffineForms | None = None
+        self._forward = AffineForms.fit(backward.state)
+
+    def tighten(self, node: Affine, *, whole: bool) -> bool:
+        """Tighten the unstable neurons of an Affine, or all of them; False when the deadline came first."""
+        wanted = self._wanted(node, whole)
+        if self._forward and self._forms_pay(node, int(wanted.sum())):
+            assert self._forms is not None
+            self._forward = self._forms.tighten(node, self._end(node, wanted))
+            wanted = self._wanted(node, whole)
+        return tighten_affine(self._backward, node, wanted, deadline=self._end(node, wanted))
+
+    def _wanted(self, node: Affine, whole: bool) -> BoolArray:
+        lower, upper = self._backward.state.lower[node.name], self._backward.state.upper[node.name]
+        return np.ones(lower.shape, dtype=bool) if whole else (lower < 0.0) & (upper > 0.0)
+
+    def _end(self, node: Affine, wanted: BoolArray) -> float | None:
+        return None if self._shares is None else self._shares.end(node, float(wanted.sum()) / len(wanted))
+
+    def _forms_pay(self, node: Affine, wanted: int) -> bool:
+        """Whether affine forms take fewer products than the rows of both sides of so many neurons."""
+        rows = 2 * wanted * self._products.row(node)
+        if rows < _DEAR:
+            return False
+        if self._forms is None:
+            self._forms = AffineForms(self._backward.state, self._backward.relaxations, self._products)
+        return self._forms.products(node) < _SLOWER * rows
 
 
 def tighten_affine(backward: Backward, node: Affine, wanted: BoolArray, *, deadline: float | None = None) -> bool:
@@ -116,6 +155,9 @@ def tighten_affine(backward: Backward, node: Affine, wanted: BoolArray, *, deadl
     plan = WindowPlan.of(state.network, node) if state.inputs.count == 1 else None
     windows = None if plan is None else Windows(backward, plan)
     size = max(backward.block // 2, 1) if windows is None else windows.block
+    if deadline is not None and windows is None:
+        weights = sum(linear_map.parameters for affine in state.network.affines for linear_map in affine.maps)
+        size = max(1, min(size, _BETWEEN_LOOKS // max(2 * weights, 1)))
     for first in range(0, neurons.size, size):
         if deadline is not None and time.monotonic() > deadline:
             return False

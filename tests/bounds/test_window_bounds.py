@@ -13,6 +13,7 @@ from netopt.bounds.inputs import as_inputs
 from netopt.bounds.interval import interval_bounds
 from netopt.bounds.layer_shares import LayerShares
 from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.products import Products
 from netopt.bounds.propagation import propagate
 from netopt.bounds.relaxation import relax
 from netopt.bounds.window_plan import Span, WindowPlan
@@ -120,7 +121,7 @@ def test_bounds_by_any_deadline_hold(seconds: float) -> None:
 def test_layers_share_the_time() -> None:
     network = residual_images(0)
     now = time.monotonic()
-    shares = LayerShares(network, now + 1000.0)
+    shares = LayerShares(network, now + 1000.0, Products(network))
     ends = [shares.end(node, 0.5 * node.size) - now for node in network.affines[1:]]
     assert all(500.0 - 1e-9 <= end <= 1001.0 for end in ends)
     assert ends[-1] == pytest.approx(1000.0, abs=1.0)
