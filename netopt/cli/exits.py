@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -47,6 +48,8 @@ def errors_as_exits() -> Iterator[None]:
     except MemoryError:
         _leave("this machine has too little memory for the call; use looser bounds or a smaller network", Exit.INTERNAL)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _leave(f"a result cannot be written ({error.strerror}); make room, or give another path", Exit.BAD_INPUT)
         if error.filename is None:
             raise
         _leave(f"{error.filename} cannot be used ({error.strerror}); give another path", Exit.BAD_INPUT)

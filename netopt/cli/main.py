@@ -82,9 +82,9 @@ def netopt(
     ] = False,
     name: Annotated[bool, Option("--name", callback=_print_name, is_eager=True, help="Print the name.")] = False,
 ) -> None:
-    """Optimise over trained ReLU networks: verify, maximize and embed them with any MILP solver.
+    """Optimise over trained ReLU networks: verify and maximize them, prune them, write them as models.
 
-    Exit status: 0 decided, 3 undecided, 2 bad input or usage, 1 internal error, 130 interrupted.
+    Exit status: 0 decided, 3 undecided, 2 bad input or usage, 4 invalid proof, 1 internal error, 130 interrupted.
     """
 
 
