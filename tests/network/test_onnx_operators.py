@@ -123,7 +123,22 @@ CASES: dict[str, tuple[Any, tuple[int, ...], dict[str, Any], int]] = {
     "reduce min": ([node("ReduceMin", "x", axes=[0])], (3, 2), {}, 13),
     "reduce absolute sum": ([node("ReduceL1", "x", axes=[1])], (2, 5, 2), {}, 13),
     "reduce absolute sum input": ([node("ReduceL1", "x a", keepdims=0)], (2, 5, 2), {"a": integers(1, 2)}, 18),
+    "cumulative sum": ([node("CumSum", "x a")], (2, 3, 4), {"a": np.array(1)}, 13),
+    "cumulative sum reversed": ([node("CumSum", "x a", reverse=1, exclusive=1)], (2, 3), {"a": np.array(-1)}, 14),
+    # sums of products
+    "einsum": ([node("Einsum", "x w", equation="bi, ij -> bj")], (2, 4), {"w": normal(4, 3)}, 13),
+    "einsum constant first": ([node("Einsum", "w x", equation="kij,bj->bki")], (2, 4), {"w": normal(2, 3, 4)}, 13),
+    "einsum of three": (
+        [node("Einsum", "w x v", equation="i,bij,j->b")],
+        (2, 3, 4),
+        {"w": normal(3), "v": normal(4)},
+        13,
+    ),
+    "einsum trace": ([node("Einsum", "x", equation="bii->b")], (2, 3, 3), {}, 13),
+    "einsum transposes": ([node("Einsum", "x", equation="ij->ji")], (2, 3), {}, 13),
     # moves
+    "upper triangle": ([node("Trilu", "x k")], (2, 3, 4), {"k": np.array(1)}, 14),
+    "lower triangle": ([node("Trilu", "x", upper=0)], (3, 4), {}, 14),
     "flatten": ([node("Flatten", "x")], (1, 2, 3, 2), {}, 9),
     "flatten negative": ([node("Flatten", "x", axis=-1)], (1, 2, 3, 2), {}, 13),
     "reshape": ([node("Reshape", "x s")], (1, 2, 3, 2), {"s": integers(0, -1)}, 13),

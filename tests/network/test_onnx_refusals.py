@@ -85,6 +85,8 @@ def test_unknown_output_option(tmp_path: Path) -> None:
         ([node("MaxPool", "i", "y z", kernel_shape=[2])], "indices of the maxima"),
         ([node("Conv", "i i")], "kernel that depends"),
         ([node("ScatterElements", "x j c", reduction="add")], "joins entries by 'add'"),
+        ([node("Einsum", "x x", equation="bi,bi->b")], "multiplies two tensors"),
+        ([node("Einsum", "x c", equation="...i,i->...")], "name every axis"),
     ],
 )
 def test_what_is_not_piecewise_linear_is_refused(nodes: list[onnx.NodeProto], message: str, tmp_path: Path) -> None:
@@ -102,6 +104,13 @@ def test_batch_of_images_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UnsupportedOperatorError, match="batch of 2 images; export the network with batch size 1"):
         load_network(path)
+
+
+@pytest.mark.parametrize("equation", ["bi->b", "bij,j->b", "bi,b->b", "bi,i->k", "bi,i->bb"])
+def test_malformed_equations(equation: str, tmp_path: Path) -> None:
+    nodes = [node("Einsum", "x c", equation=equation)]
+    with pytest.raises(InputError, match="equation"):
+        load_network(write_model(tmp_path / "m.onnx", nodes, {"x": (1, 3)}, constants={"c": normal(3)}))
 
 
 def test_training_mode_is_refused(tmp_path: Path) -> None:

@@ -30,6 +30,14 @@ def where(call: Call) -> Sequence[Value]:
     return [_join(call, [call.constant(0, "condition"), call.tensor(1), call.tensor(2)])]
 
 
+def triangle(call: Call) -> Sequence[Value]:
+    """Lower the upper or lower triangle of matrices, zeros elsewhere."""
+    x = call.tensor()
+    others = [call.optional_constant(k, "diagonal") for k in range(1, len(call.inputs))]
+    index = evaluate(call.node, [x.index + 1, *others], call.opset)[0] - 1
+    return [call.take(x, index)]
+
+
 def scatter(call: Call) -> Sequence[Value]:
     """Lower entries set at constant places: those of the update instead of those of the tensor."""
     reduction = call.attribute("reduction", "none")
@@ -103,6 +111,7 @@ LOWERINGS: dict[str, LoweringFunction] = {
     **dict.fromkeys(("Scatter", "ScatterElements", "ScatterND"), scatter),
     "Concat": concat,
     "Pad": pad,
+    "Trilu": triangle,
     "Where": where,
     "Shape": shape,
     "Size": shape,

@@ -28,6 +28,19 @@ def reduce_mean(call: Call) -> Sequence[Value]:
     return [_summed(call, call.tensor(), mean=True)]
 
 
+def cumulative_sum(call: Call) -> Sequence[Value]:
+    """Lower the sums of the entries up to each one along an axis: from it on if `reverse`, without it if `exclusive`."""
+    x = call.tensor()
+    axis = call.axis(int(call.constant(1, "axis").reshape(-1)[0]), len(x.shape))
+    length = x.shape[axis]
+    summed = np.tri(length, k=-1 if call.attribute("exclusive", 0) else 0)
+    summed = summed.T if call.attribute("reverse", 0) else summed
+    lines = np.broadcast_to(np.moveaxis(x.index, axis, -1)[..., None, :], (*np.delete(x.shape, axis), length, length))
+    groups = np.moveaxis(lines, -2, axis).reshape(x.value.size, length)
+    weights = np.moveaxis(np.broadcast_to(summed, lines.shape), -2, axis).reshape(groups.shape)
+    return [Tensor(x.shape, call.lowering.apply(weighted_sums(groups, weights, x.value.size), x.value))]
+
+
 def _summed(call: Call, x: Tensor, *, mean: bool) -> Tensor:
     groups, shape = _groups(call, x)
     weights = np.full(groups.shape, 1.0 / groups.shape[1] if mean else 1.0)
@@ -66,6 +79,7 @@ def _groups(call: Call, x: Tensor) -> tuple[IntArray, tuple[int, ...]]:
 
 
 LOWERINGS: dict[str, LoweringFunction] = {
+    "CumSum": cumulative_sum,
     "ReduceSum": reduce_sum,
     "ReduceL1": reduce_absolute_sum,
     "ReduceMean": reduce_mean,
