@@ -10,3 +10,5 @@ fi
 root=$(cd "$(dirname "$0")/.." && pwd)
 "${PYTHON:-python3}" -m venv "$root/.venv"
 "$root/.venv/bin/python" -m pip install --quiet --constraint "$root/constraints.txt" --editable "$root"
+# An editable install leaves its modules uncompiled; compiling them would be part of the first instances' time.
+"$root/.venv/bin/python" -m compileall -q "$root/netopt" "$root/formulations"

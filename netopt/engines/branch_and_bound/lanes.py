@@ -6,16 +6,18 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray
-from netopt.engines.branch_and_bound.rounds import Rounds
 from netopt.engines.branch_and_bound.schedule import Rule, schedule
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
-from netopt.engines.branch_and_bound.team import Team, processes
-from netopt.engines.branch_and_bound.tightening import Tightening
+
+if TYPE_CHECKING:
+    from netopt.engines.branch_and_bound.rounds import Rounds
+    from netopt.engines.branch_and_bound.team import Team
+    from netopt.engines.branch_and_bound.tightening import Tightening
 
 #: Seconds of a turn, twice as many after a turn in which nothing was bounded: a step of a large network takes long.
 _TURN = 1.0
@@ -29,7 +31,8 @@ class _Lane:
 
     Times are in seconds of one processor: what several processes spend together counts several times.
     `recent` is what of `spent` the search itself has had, `before` what others bounded before it took over; `growing`
-    is whether it had more open parts after its last turn than before, `brisk` whether it bounded many.
+    is whether it had more open parts after its last turn than before, `brisk` whether it bounded many. `tightening` is
+    made before the first turn of a rule that tightens.
     """
 
     rule: Rule
@@ -82,7 +85,7 @@ class Lanes:
         self._memory, self._team, self._told = memory, team, told
         self._watch = watch
         self._inside = _Inside(watch, self)
-        self._lanes = [_Lane(rule, Tightening(problem) if rule.tightens else None) for rule in schedule(problem)]
+        self._lanes = [_Lane(rule) for rule in schedule(problem)]
 
     @property
     def open(self) -> BoolArray:
@@ -111,10 +114,10 @@ class Lanes:
             if now >= end or (last is not None and self.bounded >= last):
                 return
             lane = min((lane for lane in self._lanes if not lane.ended), key=lambda lane: lane.due)
-            cores = processes(self._team)
+            cores = self._cores()
             if not self._tighten(lane, now, end, cores):
                 # What shows whether splitting gets on takes less time together; other searches need long rounds.
-                turn = lane.turn / cores if lane.tightening is not None else lane.turn
+                turn = lane.turn / cores if lane.rule.tightens else lane.turn
                 if self._team is not None and cores == 1 and lane.brisk:
                     turn *= _GLANCE
                 self._turn(lane, min(end, now + turn), None if last is None else last - self.bounded)
@@ -122,11 +125,23 @@ class Lanes:
             lane.spent += (time.monotonic() - now) * cores
             self._told()
 
+    def _cores(self) -> int:
+        """Return how many processes take part, this one included."""
+        if self._team is None:
+            return 1
+        from netopt.engines.branch_and_bound.team import processes
+
+        return processes(self._team)
+
     def _tighten(self, lane: _Lane, now: float, deadline: float, cores: int) -> bool:
         """Give a search that does not get on tighter bounds to begin anew with; return whether it was time for that."""
-        tightening = lane.tightening
-        if tightening is None:
+        if not lane.rule.tightens:
             return False
+        if lane.tightening is None:
+            from netopt.engines.branch_and_bound.tightening import Tightening
+
+            lane.tightening = Tightening(self.problem)
+        tightening = lane.tightening
         left = (deadline - now) * cores
         seconds = tightening.seconds(lane.spent - tightening.spent, lane.recent, lane.growing, left)
         if seconds == 0.0:
@@ -169,6 +184,8 @@ class Lanes:
         elif search.open.count <= self._team.count:
             search.advance(deadline, 1)
         else:
+            from netopt.engines.branch_and_bound.rounds import Rounds
+
             if lane.rounds is None:
                 lane.rounds = Rounds(self._team, lane.rule.make)
             lane.rounds.advance(search, deadline, most)
