@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.inputs import BoxBatch
 from netopt.bounds.propagation import Propagation
-from netopt.network.network import Network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,9 +57,3 @@ class ObjectivesOfParts:
     def take(self, which: IntArray) -> ObjectivesOfParts:
         """Return those of some parts."""
         return ObjectivesOfParts(self.output[which], self.input[which], self.offset[which], self.norm[which])
-
-
-def columns_of(network: Network) -> dict[str, slice]:
-    """Return where the neurons of each ReLU are when all are side by side."""
-    ends = np.cumsum([0, *(relu.size for relu in network.relus)])
-    return {relu.name: slice(int(ends[k]), int(ends[k + 1])) for k, relu in enumerate(network.relus)}

@@ -75,8 +75,7 @@ class PhaseBounds:
         self._state = state = condensed.state
         self._lines = {r.name: relax(state.lower[r.input], state.upper[r.input]) for r in state.network.relus}
         self.ground = ground_on(device, condensed, domain, self._lines)
-        ends = np.cumsum([0, *(relu.size for relu in network.relus)])
-        places = [condensed.unstable[relu.name] + ends[k] for k, relu in enumerate(network.relus)]
+        places = [condensed.unstable[name] + columns.start for name, columns in network.relu_columns.items()]
         self.neurons: IntArray = np.concatenate([np.empty(0, dtype=np.int64), *places])
         self._output_rows = (objectives.output_matrix / objectives.norm[:, None]).astype(np.float32)
         self._offset = (objectives.offset / objectives.norm).astype(np.float32)

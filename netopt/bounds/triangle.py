@@ -24,7 +24,7 @@ import numpy as np
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.backward import Rows
 from netopt.bounds.dual_simplex import Programs, solve
-from netopt.bounds.part_state import ObjectivesOfParts, PartState, columns_of
+from netopt.bounds.part_state import ObjectivesOfParts, PartState
 from netopt.bounds.rounding import TINY, UNIT_ROUNDOFF, sound_upper
 from netopt.bounds.unstable_rows import ToUnstable
 from netopt.network.network import INPUT
@@ -119,7 +119,7 @@ class _Build:
         box = parts.state.inputs
         self.lower = np.concatenate([box.lower, outputs], axis=1)
         self.upper = np.concatenate([box.upper, outputs], axis=1)
-        self.columns = columns_of(self.network)
+        self.columns = self.network.relu_columns
         self.backward = ToUnstable(parts.state, {name: self.place[:, c] for name, c in self.columns.items()})
 
     def add_neurons(self) -> None:

@@ -94,6 +94,12 @@ class Network:
         return tuple(node for node in self.nodes if isinstance(node, Relu))
 
     @property
+    def relu_columns(self) -> dict[str, slice]:
+        """Where the neurons of each Relu stand when those of all are side by side: name -> slice."""
+        ends = np.cumsum([0, *(relu.size for relu in self.relus)]).tolist()
+        return {relu.name: slice(ends[k], ends[k + 1]) for k, relu in enumerate(self.relus)}
+
+    @property
     def affines(self) -> tuple[Affine, ...]:
         """The Affine nodes in topological order."""
         return tuple(node for node in self.nodes if isinstance(node, Affine))

@@ -15,7 +15,7 @@ from netopt.proof.carry import Rows
 from netopt.proof.clip import Cuts
 from netopt.proof.enclosure import Enclosure, Pairs
 from netopt.proof.exact import Dyadic, add, exact_upper
-from netopt.proof.judge import Hints, LinesOfRows, carried, multiplied, relu_columns
+from netopt.proof.judge import Hints, LinesOfRows, carried, multiplied
 from netopt.proof.questions import Questions
 from netopt.proof.regions import Regions
 from netopt.proof.work import Work
@@ -96,7 +96,7 @@ class Evaluator:
 
     def _kept(self, work: Work, regions: Regions, phase: NDArray[np.int8] | None) -> Enclosure:
         """Return the intervals over parts each of which has bounds that hold in it."""
-        columns, given, phases = relu_columns(self.network), dict(self.given), {}
+        columns, given, phases = self.network.relu_columns, dict(self.given), {}
         for name, at in columns.items():
             lower, upper = work.known_lower[:, at].astype(np.float64), work.known_upper[:, at].astype(np.float64)
             if name in given:
@@ -152,7 +152,7 @@ class Evaluator:
         ----------
         enclosure, owner : intervals over the boxes, and the region of each entry.
         """
-        columns = relu_columns(self.network)
+        columns = self.network.relu_columns
         for first in range(0, work.count, _FIXED):
             entries = np.arange(work.count)[first : first + _FIXED]
             region = np.zeros(entries.size, dtype=np.int64) if owner is None else owner[entries]
@@ -175,7 +175,7 @@ class Evaluator:
 
         None where there is no such bound: the domain is no box, or a neuron is unbounded.
         """
-        lines = LinesOfRows(enclosure, np.array([region]), hints, relu_columns(self.network))
+        lines = LinesOfRows(enclosure, np.array([region]), hints, self.network.relu_columns)
         finite = all(np.isfinite(side[region]).all() for side in (*enclosure.lower.values(), *enclosure.upper.values()))
         if self.domain is not None or not finite:
             return None
@@ -188,7 +188,7 @@ class Evaluator:
                 add(start, INPUT, Dyadic.of(self.questions.inputs[[row]].toarray()[0]).times(factor))
             constant += Fraction(share) * Fraction(float(self.questions.bound[row]))
         for relu in self.network.relus:
-            added = multiplied(hints, relu_columns(self.network)[relu.name])
+            added = multiplied(hints, self.network.relu_columns[relu.name])
             if added is not None:
                 add(start, relu.input, Dyadic.of(added[0]))
         regions = enclosure.regions

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netopt.arrays import FloatArray, IntArray
-from netopt.network.network import Network
 from netopt.network.nodes import Relu
 from netopt.proof.carry import Rows, Sizes, carry, join
 from netopt.proof.enclosure import Enclosure
@@ -68,12 +67,6 @@ class LinesOfRows:
         return lines_of(lower, upper, phase, slope)
 
 
-def relu_columns(network: Network) -> dict[str, slice]:
-    """Return where each Relu's neurons are among those of all."""
-    ends = np.cumsum([0, *(relu.size for relu in network.relus)])
-    return {relu.name: slice(ends[k], ends[k + 1]) for k, relu in enumerate(network.relus)}
-
-
 def multiplied(hints: Hints, column: slice) -> FloatArray | None:
     """Return the coefficients ``beta_j s_j`` (p, size) of a Relu's inputs; None where all are zero."""
     if hints.multiplier is None or hints.phase is None:
@@ -84,7 +77,7 @@ def multiplied(hints: Hints, column: slice) -> FloatArray | None:
 
 def carried(enclosure: Enclosure, rows: Rows, owner: IntArray | None, hints: Hints) -> Rows:
     """Return rows, with the multiplied phases added, over the inputs; `owner` names the regions, None the only one."""
-    columns = relu_columns(enclosure.network)
+    columns = enclosure.network.relu_columns
     sizes: Sizes = enclosure.sizes(owner)
     for relu in enclosure.network.relus:
         added = multiplied(hints, columns[relu.name])

@@ -16,7 +16,7 @@ from netopt.proof.carry import Rows, carry
 from netopt.proof.clip import Cuts, clip
 from netopt.proof.enclosure import Enclosure
 from netopt.proof.exact import Dyadic
-from netopt.proof.judge import Hints, LinesOfRows, carried, relu_columns
+from netopt.proof.judge import Hints, LinesOfRows, carried
 from netopt.proof.lines import lines_of
 from netopt.proof.regions import Regions
 from netopt.specification.l1_ball import L1Ball
@@ -188,6 +188,6 @@ def test_a_row_that_reads_the_inputs_only() -> None:
     network = NETWORKS["perceptron"]
     enclosure = Enclosure(network, Regions(np.zeros((1, 4)), np.ones((1, 4))))
     rows = Rows({INPUT: np.array([[1.0, -1.0, 2.0, 0.0]])}, np.array([0.5]), np.zeros(1))
-    lines = LinesOfRows(enclosure, None, Hints(), relu_columns(network))
+    lines = LinesOfRows(enclosure, None, Hints(), network.relu_columns)
     upper = enclosure.upper_bounds(carry(network, rows, enclosure.sizes(None), lines), None)
     assert 3.5 <= upper[0] < 3.5 + 1e-12

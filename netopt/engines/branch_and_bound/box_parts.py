@@ -75,20 +75,23 @@ class BoxParts:
 _ARRAYS = tuple(field.name for field in fields(BoxParts) if field.name != "objectives")
 
 
+def outward(lower: FloatArray, upper: FloatArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return bounds in single precision, rounded outward."""
+    return np.asarray(-SINGLE.above(-lower), np.float32), np.asarray(SINGLE.above(upper), np.float32)
+
+
 class SideBySide:
     """Where each ReLU's neurons stand in `BoxParts.known_lower`."""
 
     def __init__(self, network: Network) -> None:
-        self._relus = network.relus
-        ends = np.cumsum([relu.size for relu in self._relus], dtype=np.int64).tolist()
-        self._where = {relu.name: slice(end - relu.size, end) for relu, end in zip(self._relus, ends, strict=True)}
+        self._relus, self._where = network.relus, network.relu_columns
 
     def pack(self, pairs: Known, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the bounds (count, size) of every Relu side by side, rounded outward."""
         nothing = [np.zeros((count, 0))]
         lower = np.concatenate(nothing + [pairs[relu.name][0] for relu in self._relus], axis=1)
         upper = np.concatenate(nothing + [pairs[relu.name][1] for relu in self._relus], axis=1)
-        return np.asarray(-SINGLE.above(-lower), np.float32), np.asarray(SINGLE.above(upper), np.float32)
+        return outward(lower, upper)
 
     def of(self, boxes: BoundedBoxes, which: IntArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the bounds of some of the boxes."""

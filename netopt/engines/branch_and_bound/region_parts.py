@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
-from netopt.engines.branch_and_bound.box_parts import BoxParts
+from netopt.engines.branch_and_bound.box_parts import BoxParts, outward
 from netopt.proof.trail import Trail
 
 
@@ -111,12 +111,3 @@ class RegionParts:
     def _both(self, number: IntArray) -> Self:
         """Return the parts twice, under other numbers."""
         return replace(self.take(np.tile(np.arange(self.count), 2)), number=number)
-
-
-def outward(lower: FloatArray, upper: FloatArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return bounds in single precision, rounded outward."""
-    with np.errstate(over="ignore", under="ignore"):
-        low, high = lower.astype(np.float32), upper.astype(np.float32)
-    low = np.where(low > lower, np.nextafter(low, np.float32(-np.inf)), low)
-    high = np.where(high < upper, np.nextafter(high, np.float32(np.inf)), high)
-    return low, high

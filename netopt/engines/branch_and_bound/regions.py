@@ -23,13 +23,14 @@ from netopt.arrays import BoolArray, FloatArray, IntArray
 from netopt.bounds.boxes import BoundedBoxes, BoxBounds
 from netopt.bounds.dual_simplex import Programs, solve
 from netopt.bounds.objectives import Objectives
-from netopt.bounds.part_state import ObjectivesOfParts, PartState, columns_of
+from netopt.bounds.part_state import ObjectivesOfParts, PartState
 from netopt.bounds.precision import DOUBLE, SINGLE
 from netopt.bounds.rounding import UNIT_ROUNDOFF
 from netopt.bounds.triangle import TriangleBounds, triangle_bounds
 from netopt.engines.branch_and_bound.box_evaluation import over_norm
+from netopt.engines.branch_and_bound.box_parts import outward
 from netopt.engines.branch_and_bound.domain_rows import rows_of_domain
-from netopt.engines.branch_and_bound.region_parts import RegionParts, outward
+from netopt.engines.branch_and_bound.region_parts import RegionParts
 from netopt.engines.branch_and_bound.search import Problem, Search, Watch
 from netopt.engines.objective import rows_of
 from netopt.network.network import INPUT
@@ -55,7 +56,7 @@ class Regions(Search[RegionParts]):
 
     def __init__(self, problem: Problem, watch: Watch, whole: RegionParts | None = None) -> None:
         domain, network = problem.domain, problem.network
-        self._columns = columns_of(network)
+        self._columns = network.relu_columns
         if whole is None:
             known = (_side_by_side(problem.bounds.lower), _side_by_side(problem.bounds.upper))
             number = problem.trail.whole(len(problem.objectives))

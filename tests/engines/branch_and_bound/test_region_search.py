@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from solved_cases import solved_case
 
+from netopt.engines.branch_and_bound.box_parts import outward
 from netopt.engines.branch_and_bound.domain_rows import has_exact_rows
 from netopt.engines.branch_and_bound.input_split import InputSplit
-from netopt.engines.branch_and_bound.region_parts import RegionParts, outward
+from netopt.engines.branch_and_bound.region_parts import RegionParts
 from netopt.engines.branch_and_bound.regions import Regions
 from netopt.engines.objective import SlackObjective
 from netopt.network.build import from_weights
