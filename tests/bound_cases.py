@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
+from netopt.bounds.preactivation import PreactivationBounds
 from netopt.network.build import from_weights
 from netopt.network.convolution import Convolution
 from netopt.network.dense import Dense
@@ -16,6 +17,7 @@ from netopt.network.network import INPUT, Network, TensorSpec
 from netopt.network.nodes import Affine, Relu
 from netopt.network.sparse import Sparse
 from netopt.specification.box import Box
+from netopt.specification.domain import Domain
 
 
 def random_network(seed: int, sizes: tuple[int, ...] = (4, 7, 6, 3), scale: float = 1.0) -> Network:
@@ -133,3 +135,32 @@ def exact_range(network: Network, box: Box, name: str) -> tuple[np.ndarray, np.n
             low[k] = min(low[k], least.fun + constant[k])
             high[k] = max(high[k], -most.fun + constant[k])
     return low, high
+
+
+def samples_and_corners(domain: Domain) -> np.ndarray:
+    """Return 10 000 random members of a domain, and 200 where linear functions are largest."""
+    generator = np.random.default_rng(0)
+    corners = domain.maximizer(generator.normal(size=(200, domain.dimension)))
+    return np.concatenate([domain.sample(generator, 10_000), corners])
+
+
+def assert_inside(network: Network, bounds: PreactivationBounds, points: np.ndarray) -> None:
+    """Check that the pre-activations at some points lie within bounds."""
+    before = network.preactivations(points)
+    for relu in network.relus:
+        assert (before[relu.name] >= bounds.lower[relu.name]).all()
+        assert (before[relu.name] <= bounds.upper[relu.name]).all()
+
+
+def assert_no_looser(tight: PreactivationBounds, loose: PreactivationBounds) -> None:
+    """Check that bounds lie within others."""
+    assert tight.lower.keys() == loose.lower.keys()
+    for name in loose.lower:
+        assert (tight.lower[name] >= loose.lower[name]).all()
+        assert (tight.upper[name] <= loose.upper[name]).all()
+
+
+def assert_between(network: Network, domain: Domain, loose: PreactivationBounds, tight: PreactivationBounds) -> None:
+    """Check that tight bounds hold over a domain and lie within loose ones."""
+    assert_inside(network, tight, samples_and_corners(domain))
+    assert_no_looser(tight, loose)

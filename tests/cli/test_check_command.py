@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from command_line import call
 
-from netopt.cli.main import app
 from netopt.network.build import from_weights
 from netopt.network.load import load_network
 from netopt.network.onnx_writer import write_onnx
@@ -22,10 +21,6 @@ from netopt.specification.vnnlib_writer import write_vnnlib
 
 #: |x| for x in R.
 NETWORK = from_weights([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import sys
 import time
 from pathlib import Path
 
+import command_line
 import numpy as np
 import pytest
 from bound_cases import random_network
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from netopt.cli.main import app
 from netopt.network.load import load_network
 from netopt.network.onnx_writer import write_onnx
 from netopt.pruning.apply import apply_mask
@@ -31,7 +31,7 @@ QUICK = ("--keep", "0.25", "--epochs", "2", "--finetune-epochs", "1", "--attack-
 
 
 def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["harp", *map(str, arguments)])
+    return command_line.call("harp", *arguments)
 
 
 def make_network(folder: Path) -> Path:

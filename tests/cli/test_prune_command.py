@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bound_cases import random_network
-from click.testing import CliRunner, Result
+from command_line import call
 
 from netopt.bounds.crown import crown_bounds
-from netopt.cli.main import app
 from netopt.network.load import load_network
 from netopt.network.onnx_writer import write_onnx
 from netopt.pruning.apply import apply_mask, center_values
@@ -20,10 +19,6 @@ from netopt.pruning.prune import prune
 from netopt.specification.box import Box
 from netopt.specification.property import Case, Conjunction, Property
 from netopt.specification.vnnlib_writer import write_vnnlib
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -6,16 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-
-from netopt.cli.main import app
+from command_line import call
 
 NETWORK = Path(__file__).parents[2] / "instances" / "networks" / "digits-2x20.onnx"
 BOX = ("--lower", "0.4", "--upper", "0.5")
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
 
 
 def test_info_compares_the_network_with_the_reduced_one() -> None:

@@ -8,16 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bound_cases import random_network
-from click.testing import CliRunner, Result
+from command_line import call
 
-from netopt.cli.main import app
 from netopt.network.load import load_network
 from netopt.network.onnx_writer import write_onnx
 from netopt.ticket.masks import load_ticket
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -49,6 +49,16 @@ def test_numbers_that_round_by_more_than_tolerances_give_no_bound() -> None:
     assert "too large" in answer.message
 
 
+def test_outputs_that_cancel_beyond_rounding_give_no_bound() -> None:
+    # 1e13 (relu(x) - relu(x - 2e-5)) - 2e8: every weight of the layers before is one, the objective's are not.
+    network = from_weights([[[1.0], [1.0]], [[1e13, -1e13]]], [[0.0, -2e-5], [-2e8]])
+
+    answer, truth = maximum(network, Box(np.zeros(1), np.ones(1)), Conjunction(np.array([[-1.0]]), np.zeros(1)))
+
+    assert truth == pytest.approx(0.0, abs=1e-2)
+    assert answer.dual_bound == np.inf
+
+
 def test_numbers_that_the_solver_refuses_give_no_bound() -> None:
     network = from_weights([[[1e20], [-1e20]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
 

@@ -1,53 +1,24 @@
 from __future__ import annotations
 
-import json
 import threading
 import time
-from importlib.resources import files
 
-import jsonschema
 import numpy as np
 import pytest
-from activation_patterns import largest_slack, random_perceptron
+from activation_patterns import random_perceptron
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
+from lying_solver import Liar
+from result_schema import validate
+from solved_domains import DOMAINS, optimum
 
-from formulations.milp import MilpModel
 from netopt.errors import InvalidOptionError
 from netopt.network.build import from_weights
 from netopt.network.network import Network
 from netopt.problems.maximization import maximize
-from netopt.problems.results import MaximizationResult
 from netopt.problems.run import Progress
-from netopt.solvers.parameters import SolverParameters
-from netopt.solvers.result import SolverResult, Termination
-from netopt.solvers.solver import Availability, Capabilities, MilpSolver
+from netopt.solvers.result import Termination
 from netopt.specification.box import Box
-from netopt.specification.domain import Domain
-from netopt.specification.integer import IntegerPoints
-from netopt.specification.l1_ball import L1Ball
-from netopt.specification.polytope import Polytope
-from netopt.specification.property import Conjunction
-
-LOWER, UPPER = np.array([-1.0, -1.5]), np.array([1.0, 0.5])
-ROWS, BOUND = np.array([[1.0, 1.0], [-1.0, 2.0]]), np.array([0.25, 0.5])
-MASK = np.array([True, False])
-DOMAINS: dict[str, tuple[Domain, dict[str, object]]] = {
-    "box": (Box(LOWER, UPPER), {}),
-    "point": (Box(LOWER, LOWER), {"upper": LOWER}),
-    "l1": (L1Ball(np.zeros(2), 0.75, LOWER, UPPER), {"l1": (np.zeros(2), 0.75)}),
-    "polytope": (
-        Polytope(sparse.csr_array(ROWS), np.full(2, -np.inf), BOUND, LOWER, UPPER),
-        {"rows": (ROWS, BOUND)},
-    ),
-    "integer": (IntegerPoints(Box(LOWER, UPPER), MASK), {"integral": MASK}),
-}
-
-
-def validate(result: MaximizationResult) -> None:
-    schema = json.loads(files("netopt.problems").joinpath("result.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(result.to_json(), allow_nan=False)))
 
 
 @pytest.mark.parametrize("kind", sorted(DOMAINS))
@@ -57,11 +28,8 @@ def test_the_optimum_is_that_of_all_activation_patterns(kind: str, seed: int, mi
     generator = np.random.default_rng(seed)
     perceptron = random_perceptron(generator, [2, 3, 2, 2])
     weights = generator.integers(-4, 5, size=2) / 2.0
-    domain, described = DOMAINS[kind]
-    sign = -1.0 if minimize else 1.0
-    row = Conjunction(-sign * weights[None], np.zeros(1))
-    arguments = {"lower": LOWER, "upper": UPPER} | described
-    truth = sign * largest_slack(perceptron, row, np.ones(1), **arguments)  # type: ignore[arg-type]
+    domain, sign = DOMAINS[kind], -1.0 if minimize else 1.0
+    truth = optimum(perceptron, weights, kind, minimize=minimize)
 
     result = maximize(perceptron.network, domain, weights=weights, minimize=minimize, isolate=False, time_limit=60.0)
 
@@ -120,33 +88,12 @@ def test_an_empty_domain_is_infeasible() -> None:
     validate(result)
 
 
-class Liar(MilpSolver):
-    """A solver that claims less than what is known."""
-
-    name = "liar"
-    capabilities = Capabilities()
-
-    def availability(self, model: MilpModel | None = None) -> Availability:
-        return Availability(True)
-
-    def version(self) -> str:
-        return "1"
-
-    def solve(self, model: MilpModel, parameters: SolverParameters, **callbacks: object) -> SolverResult:
-        return SolverResult(
-            termination=Termination.OPTIMAL,
-            primal_bound=-9.0,
-            dual_bound=-9.0,
-            point=None,
-            seconds=0.0,
-            solver="liar 1",
-        )
-
-
 def test_a_claim_below_a_replayed_point_is_a_contradiction() -> None:
     hidden = [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]]
     ridge = from_weights([hidden, [[1.0] * 4 + [-1.0] * 4]], [np.zeros(8), [0.0]])  # at most 0, open after CROWN
-    result = maximize(ridge, Box(-np.ones(2), np.full(2, 0.9)), solver=Liar(), isolate=False)
+    result = maximize(
+        ridge, Box(-np.ones(2), np.full(2, 0.9)), solver=Liar(Termination.OPTIMAL, -9.0, -9.0), isolate=False
+    )
     assert result.status == "feasible"
     assert result.primal_bound == pytest.approx(0.0, abs=1e-3)
     assert any("contradiction" in notice for notice in result.notices)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import replace
-from importlib.resources import files
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 from activation_patterns import Perceptron, largest_slack, random_perceptron
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
+from result_schema import validate
+from solved_domains import DOMAINS, LOWER, UPPER, optimum
 
 from netopt.errors import InputError, InvalidOptionError
 from netopt.network.build import from_weights
@@ -22,7 +20,7 @@ from netopt.network.network import Network
 from netopt.problems.hunting import Hunt
 from netopt.problems.maximization import maximize
 from netopt.problems.maximum_search import MaximumSearch
-from netopt.problems.results import MaximizationResult, VerificationResult
+from netopt.problems.results import MaximizationResult
 from netopt.problems.settings import Settings
 from netopt.problems.surrogate import ladder as ladder_module
 from netopt.problems.surrogate import portfolio as portfolio_module
@@ -31,29 +29,10 @@ from netopt.problems.surrogate.options import Pruning, RelaxedSurrogate, Surroga
 from netopt.problems.verification import verify
 from netopt.pruning.prune import Pruned, prune
 from netopt.specification.box import Box
-from netopt.specification.domain import Domain
-from netopt.specification.integer import IntegerPoints
-from netopt.specification.l1_ball import L1Ball
-from netopt.specification.polytope import Polytope
 from netopt.specification.property import Case, Conjunction, Property
 
-LOWER, UPPER = np.array([-1.0, -1.5]), np.array([1.0, 0.5])
-ROWS, BOUND = np.array([[1.0, 1.0], [-1.0, 2.0]]), np.array([0.25, 0.5])
-MASK = np.array([True, False])
-DOMAINS: dict[str, tuple[Domain, dict[str, object]]] = {
-    "box": (Box(LOWER, UPPER), {}),
-    "point": (Box(LOWER, LOWER), {"upper": LOWER}),
-    "l1": (L1Ball(np.zeros(2), 0.75, LOWER, UPPER), {"l1": (np.zeros(2), 0.75)}),
-    "polytope": (Polytope(sparse.csr_array(ROWS), np.full(2, -np.inf), BOUND, LOWER, UPPER), {"rows": (ROWS, BOUND)}),
-    "integer": (IntegerPoints(Box(LOWER, UPPER), MASK), {"integral": MASK}),
-}
 LADDERS = ("ladder", "ladder:magnitude:0.9,0.5", "relaxed", "ladder:random:0.8", "relaxed:0.3")
 SPARSE = ("domain-aware:0.8", "magnitude:0.5", "random:0.7", "neuron-norm:0.5", "lossless")
-
-
-def validate(result: MaximizationResult | VerificationResult) -> None:
-    schema = json.loads(files("netopt.problems").joinpath("result.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(result.to_json(), allow_nan=False)))
 
 
 def only_surrogates(patch: pytest.MonkeyPatch) -> None:
@@ -65,18 +44,12 @@ def only_surrogates(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(portfolio_module, "portfolio", lambda *_args, **_options: None)
 
 
-def largest(perceptron: Perceptron, weights: np.ndarray, kind: str, sign: float = 1.0) -> float:
-    row = Conjunction(-sign * weights[None], np.zeros(1))
-    arguments = {"lower": LOWER, "upper": UPPER} | DOMAINS[kind][1]
-    return sign * largest_slack(perceptron, row, np.ones(1), **arguments)  # type: ignore[arg-type]
-
-
 def check_maximum(result: MaximizationResult, network: Network, kind: str, weights: np.ndarray, truth: float) -> None:
     """Check that the bounds are those of the dense network."""
     sign = -1.0 if result.minimize else 1.0
     validate(result)
     assert result.x is not None
-    assert DOMAINS[kind][0].contains(result.x[None], 1e-9)[0]
+    assert DOMAINS[kind].contains(result.x[None], 1e-9)[0]
     assert float(weights @ network.forward(result.x)) == pytest.approx(result.primal_bound, abs=1e-12)
     assert sign * (truth - result.primal_bound) >= -1e-6 * (1.0 + abs(truth))
     if result.dual_bound is not None:
@@ -92,14 +65,14 @@ def test_the_optimum_of_a_ladder_is_that_of_all_activation_patterns(kind: str, s
     generator = np.random.default_rng(seed)
     perceptron = random_perceptron(generator, [2, 3, 2, 2])
     weights = generator.integers(-4, 5, size=2) / 2.0
-    truth = largest(perceptron, weights, kind, -1.0 if minimize else 1.0)
+    truth = optimum(perceptron, weights, kind, minimize=minimize)
     prune = LADDERS[seed % len(LADDERS)]
     with pytest.MonkeyPatch.context() as patch:
         if seed % 2:
             only_surrogates(patch)
         result = maximize(
             perceptron.network,
-            DOMAINS[kind][0],
+            DOMAINS[kind],
             weights=weights,
             minimize=minimize,
             isolate=False,
@@ -123,14 +96,14 @@ def test_a_pruned_network_alone_claims_nothing_that_is_not_proved_of_the_dense_o
         only_surrogates(patch)
         result = maximize(
             perceptron.network,
-            DOMAINS[kind][0],
+            DOMAINS[kind],
             weights=weights,
             isolate=False,
             bounds="interval",
             time_limit=60.0,
             prune=prune,
         )
-    check_maximum(result, perceptron.network, kind, weights, largest(perceptron, weights, kind))
+    check_maximum(result, perceptron.network, kind, weights, optimum(perceptron, weights, kind))
     assert set(result.proved_by) <= {"interval"}
 
 
@@ -216,9 +189,9 @@ def test_a_surrogate_that_lies_changes_no_answer(monkeypatch: pytest.MonkeyPatch
         generator = np.random.default_rng(seed)
         perceptron = joined(generator)
         weights = generator.integers(-4, 5, size=2) / 2.0
-        truth = largest(perceptron, weights, "box")
+        truth = optimum(perceptron, weights, "box")
         result = maximize(
-            perceptron.network, DOMAINS["box"][0], weights=weights, isolate=False, time_limit=60.0, prune="ladder"
+            perceptron.network, DOMAINS["box"], weights=weights, isolate=False, time_limit=60.0, prune="ladder"
         )
         assert result.status == "optimal"
         check_maximum(result, perceptron.network, "box", weights, truth)
@@ -238,13 +211,13 @@ def test_no_good_cuts_and_region_models_find_other_points_and_prove_nothing(
         generator = np.random.default_rng(seed)
         perceptron = joined(generator)
         weights = generator.integers(-4, 5, size=2) / 2.0
-        truth = largest(perceptron, weights, "box")
+        truth = optimum(perceptron, weights, "box")
         surrogate = Surrogate(
             rungs=(Pruning("random", 0.3),), no_good=not region_model, region_model=region_model, exact=False
         )
         result = maximize(
             perceptron.network,
-            DOMAINS["box"][0],
+            DOMAINS["box"],
             weights=weights,
             isolate=False,
             bounds="interval",

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
 import threading
 import time
-from importlib.resources import files
 from pathlib import Path
 
-import jsonschema
 import numpy as np
 import psutil
 import pytest
 from activation_patterns import random_perceptron
+from lying_solver import Liar
+from result_schema import validate
 
-from formulations.milp import MilpModel
 from netopt.errors import UnsupportedModelError
 from netopt.network.build import from_weights
 from netopt.network.load import load_network
 from netopt.network.network import Network
 from netopt.network.onnx_writer import write_onnx
-from netopt.problems.results import VerificationResult
 from netopt.problems.run import Progress
 from netopt.problems.verification import verify
 from netopt.solvers.highs import Highs
-from netopt.solvers.parameters import SolverParameters
-from netopt.solvers.result import SolverResult, Termination
-from netopt.solvers.solver import Availability, Capabilities, MilpSolver
+from netopt.solvers.result import Termination
 from netopt.specification.box import Box
 from netopt.specification.property import Case, Conjunction, Property
 from netopt.specification.vnnlib_writer import write_vnnlib
@@ -55,12 +50,6 @@ def ridge_at_least(bound: float) -> Property:
     """Return the property ``output >= bound`` of `RIDGE`; satisfiable up to a bound of 0."""
     case = Case(Box(-np.ones(2), np.full(2, 0.9)), (Conjunction(np.array([[-1.0]]), np.array([-bound])),))
     return Property((case,), 2, 1)
-
-
-def validate(result: VerificationResult) -> None:
-    schema = json.loads(files("netopt.problems").joinpath("result.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(result.to_json(), allow_nan=False)))
 
 
 def hard_problem(generator_seed: int = 0) -> tuple[Network, Property]:
@@ -185,32 +174,6 @@ def test_progress_is_told() -> None:
     assert seen
     assert seen[-1].dual_bound is not None
     assert seen[-1].dual_bound < 0.0
-
-
-class Liar(MilpSolver):
-    """A solver that claims a bound of its own."""
-
-    name = "liar"
-    capabilities = Capabilities()
-
-    def __init__(self, termination: Termination, dual_bound: float) -> None:
-        self.termination, self.dual_bound = termination, dual_bound
-
-    def availability(self, model: MilpModel | None = None) -> Availability:
-        return Availability(True)
-
-    def version(self) -> str:
-        return "1"
-
-    def solve(self, model: MilpModel, parameters: SolverParameters, **callbacks: object) -> SolverResult:
-        return SolverResult(
-            termination=self.termination,
-            primal_bound=None,
-            dual_bound=self.dual_bound,
-            point=None,
-            seconds=0.0,
-            solver="liar 1",
-        )
 
 
 @pytest.mark.parametrize(

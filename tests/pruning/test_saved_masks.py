@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bound_cases import random_network
-from click.testing import CliRunner, Result
+from command_line import call
 
-from netopt.cli.main import app
 from netopt.embedding.predictor import add_predictor_constr
 from netopt.errors import InputError, InvalidOptionError
 from netopt.network.load import load_network
@@ -43,10 +42,6 @@ def mask(onnx: Path, tmp_path: Path) -> Path:
     }
     Mask(kept, "by hand", 0.66, network.sha256).save(tmp_path / "mask.npz")
     return tmp_path / "mask.npz"
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_what_a_mask_keeps_is_kept(onnx: Path, mask: Path) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from bound_cases import NETWORKS, random_network, unit_box
+from bound_cases import NETWORKS, assert_between, random_network, unit_box
 from followed_search import Follower, problem_of
 from teams import Dying, Silent, ready_team
 
@@ -21,21 +21,8 @@ from netopt.engines.branch_and_bound.layer_pass import SLOPES, split_neurons
 from netopt.engines.branch_and_bound.team import Team
 from netopt.engines.local_processes import LocalProcesses
 from netopt.engines.objective import SlackObjective
-from netopt.network.network import Network
-from netopt.specification.box import Box
 
 WIDE = (6, 16, 16, 16, 2)
-
-
-def assert_hold(network: Network, box: Box, loose: PreactivationBounds, tight: PreactivationBounds) -> None:
-    generator = np.random.default_rng(0)
-    corners = box.maximizer(generator.normal(size=(200, network.input_size)))
-    before = network.preactivations(np.concatenate([box.sample(generator, 10_000), corners]))
-    for relu in network.relus:
-        assert (before[relu.name] >= tight.lower[relu.name]).all()
-        assert (before[relu.name] <= tight.upper[relu.name]).all()
-        assert (tight.lower[relu.name] >= loose.lower[relu.name]).all()
-        assert (tight.upper[relu.name] <= loose.upper[relu.name]).all()
 
 
 def width(bounds: PreactivationBounds) -> float:
@@ -49,7 +36,7 @@ def test_dealt_neurons_have_bounds_that_hold(name: str, parts: int) -> None:
     box = unit_box(network, 0.5)
     crown = compute_bounds(network, box)
     team = ready_team(lambda: ThreadPoolExecutor(2), 2)
-    assert_hold(network, box, crown, split_neurons(network, box, crown, parts, team=team))
+    assert_between(network, box, crown, split_neurons(network, box, crown, parts, team=team))
     team.close()
 
 
@@ -80,7 +67,7 @@ def test_without_an_answer_bounds_stay_and_nobody_is_asked_again(
     team = ready_team(make_executor, 1)
     left = split_neurons(network, box, crown, 64, team=team)
     assert not team.ready()
-    assert_hold(network, box, crown, left)
+    assert_between(network, box, crown, left)
     assert width(answered) < width(left) < width(crown)
 
 
@@ -106,6 +93,6 @@ def test_lanes_tighten_and_split_with_a_team(monkeypatch: pytest.MonkeyPatch) ->
     lane = searches._lanes[-1]
     assert lane.tightening is not None
     assert lane.tightening.passes >= 1
-    assert_hold(network, unit_box(network, 0.3), problem.bounds, lane.tightening.problem.bounds)
+    assert_between(network, unit_box(network, 0.3), problem.bounds, lane.tightening.problem.bounds)
     points = unit_box(network, 0.3).sample(np.random.default_rng(1), 10_000)
     assert network.forward(points).max() <= searches.upper[0]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bound_cases import NETWORKS, random_network, unit_box
+from bound_cases import NETWORKS, assert_between, random_network, unit_box
 from followed_search import Follower, problem_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netopt.bounds.compute import compute_bounds
-from netopt.bounds.preactivation import PreactivationBounds
 from netopt.engines.branch_and_bound import lanes, tightening
 from netopt.engines.branch_and_bound.lanes import Lanes
 from netopt.engines.branch_and_bound.layer_pass import split_neurons
@@ -18,22 +17,9 @@ from netopt.engines.branch_and_bound.neuron_split import NeuronSplit
 from netopt.engines.branch_and_bound.tightening import Tightening
 from netopt.engines.objective import SlackObjective
 from netopt.errors import InputError
-from netopt.network.network import Network
 from netopt.specification.box import Box
-from netopt.specification.domain import Domain
 from netopt.specification.l1_ball import L1Ball
 from netopt.tightening.levels import tighten
-
-
-def assert_between(network: Network, domain: Domain, loose: PreactivationBounds, tight: PreactivationBounds) -> None:
-    generator = np.random.default_rng(0)
-    corners = domain.maximizer(generator.normal(size=(200, network.input_size)))
-    before = network.preactivations(np.concatenate([domain.sample(generator, 10_000), corners]))
-    for relu in network.relus:
-        assert (before[relu.name] >= tight.lower[relu.name]).all()
-        assert (before[relu.name] <= tight.upper[relu.name]).all()
-        assert (tight.lower[relu.name] >= loose.lower[relu.name]).all()
-        assert (tight.upper[relu.name] <= loose.upper[relu.name]).all()
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
