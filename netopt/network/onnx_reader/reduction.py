@@ -29,7 +29,7 @@ def reduce_mean(call: Call) -> Sequence[Value]:
 
 
 def cumulative_sum(call: Call) -> Sequence[Value]:
-    """Lower the sums of the entries up to each one along an axis: from it on if `reverse`, without it if `exclusive`."""
+    """Lower the sums of the entries up to each one along an axis; `reverse`: from it on; `exclusive`: without it."""
     x = call.tensor()
     axis = call.axis(int(call.constant(1, "axis").reshape(-1)[0]), len(x.shape))
     length = x.shape[axis]
