@@ -157,7 +157,7 @@ def test_wrong_input_is_refused():
     network = NETWORKS["perceptron"]
     with pytest.raises(InputError, match="3 inputs and the network 4"):
         interval_bounds(network, Box(np.zeros(3), np.ones(3)))
-    with pytest.raises(InputError, match=r"input 1 has the range \[1, 0\]; an empty domain"):
+    with pytest.raises(InputError, match=r"input 1 has the range \[1, 0\]; it is empty"):
         crown_bounds(network, Box(np.array([0.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 1.0])))
     with pytest.raises(InvalidOptionError, match="unknown bound level 'ibp'"):
         compute_bounds(network, unit_box(network), "ibp")
