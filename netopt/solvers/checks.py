@@ -13,7 +13,7 @@ from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.solver import MilpSolver
 
-#: Solvers' tolerances are absolute. Sums of numbers beyond this round by about as much as the margin of 1e-6 that their
+#: Solvers' tolerances are absolute. Numbers beyond this round by about as much in a solve as the margin of 1e-6 that
 #: claims are taken with, and phase binaries with coefficients as large may be fractional for all that matters.
 LARGEST_NUMBER = 1e8
 _LARGEST_SEED = 2_000_000_000
@@ -97,6 +97,13 @@ def _check_model(model: MilpModel) -> None:
 
 
 def largest_number(model: MilpModel) -> float:
-    """Return the largest magnitude of the coefficients and the finite sides and bounds of a model."""
-    numbers = (model.matrix.data, model.row_lower, model.row_upper, model.column_lower, model.column_upper)
-    return max(float(np.abs(some[np.isfinite(some)]).max(initial=0.0)) for some in numbers)
+    """Return the largest magnitude of a model's finite numbers, and of what its rows and its objective add up.
+
+    Columns without a finite bound count nothing in a sum; rows that define them do.
+    """
+    ends = np.stack([model.column_lower, model.column_upper])
+    reach = np.abs(np.where(np.isfinite(ends), ends, 0.0)).max(axis=0)
+    sides = np.concatenate([model.row_lower, model.row_upper])
+    objective = np.append(model.objective, [np.abs(model.objective) @ reach, model.objective_constant])
+    numbers = (model.matrix.data, abs(model.matrix) @ reach, sides[np.isfinite(sides)], reach, objective)
+    return max(float(np.abs(some).max(initial=0.0)) for some in numbers)
