@@ -20,9 +20,9 @@ def _opset_versions() -> list[str]:
 
 
 def _operators() -> list[str]:
-    from netopt.network.onnx_reader.registry import LOWERINGS
+    from netopt.network.onnx_reader.registry import operators
 
-    return sorted({*LOWERINGS, "Constant"})
+    return sorted({*operators(), "Constant"})
 
 
 #: Capability -> its lines. Proofs are about the network in real arithmetic, hence the one element type; nested

@@ -17,7 +17,7 @@ from netopt.network.onnx_reader.call import Call, Constant, Tensor, Value
 from netopt.network.onnx_reader.fold import evaluate
 from netopt.network.onnx_reader.messages import to_array, type_name
 from netopt.network.onnx_reader.model_file import read_model
-from netopt.network.onnx_reader.registry import LOWERINGS
+from netopt.network.onnx_reader.registry import lowering
 from netopt.network.onnx_reader.softmax import DROPPED, trailing_softmax
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ class _GraphReader:
             raise call.refuse("is not an operator netopt knows", "replace it in the network and export again")
         if not any(isinstance(value, Tensor) for value in inputs):
             outputs = evaluate(node, [value for value in inputs if not isinstance(value, Tensor)], self.opset)
-        elif node.op_type in LOWERINGS:
-            outputs = LOWERINGS[node.op_type](call)
+        elif (lowered := lowering(node.op_type)) is not None:
+            outputs = lowered(call)
             self.dropped = DROPPED.get(node.op_type, self.dropped)
         else:
             raise call.refuse(
