@@ -57,6 +57,7 @@ def plot_profile(table: pd.DataFrame, path: Path) -> None:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogFormatter
     except ImportError as error:
         raise InputError("a plot needs matplotlib; install netopt[plot]") from error
 
@@ -71,6 +72,8 @@ def plot_profile(table: pd.DataFrame, path: Path) -> None:
         share = np.arange(1, steps.size + 1) / column.size
         axes.step([1.0, *steps, end], [0.0, *share, share[-1] if share.size else 0.0], where="post", label=name)
     axes.set(xscale="log", xlim=(1.0, end), ylim=(0.0, 1.02), xlabel="time / time of the fastest setting")
+    axes.xaxis.set_major_formatter(LogFormatter())  # 1, 2, 5 in place of powers of ten
+    axes.xaxis.set_minor_formatter(LogFormatter())
     axes.set_ylabel(f"share of {len(ratios)} problems solved")
     axes.grid(visible=True, alpha=0.3)
     axes.legend(loc="lower right")
