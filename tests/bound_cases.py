@@ -145,11 +145,13 @@ def samples_and_corners(domain: Domain) -> np.ndarray:
 
 
 def assert_inside(network: Network, bounds: PreactivationBounds, points: np.ndarray) -> None:
-    """Check that the pre-activations at some points lie within bounds."""
-    before = network.preactivations(points)
+    """Check that the pre-activations and outputs at some points lie within bounds."""
+    before, outputs = network.preactivations(points), network.forward(points)
     for relu in network.relus:
         assert (before[relu.name] >= bounds.lower[relu.name]).all()
         assert (before[relu.name] <= bounds.upper[relu.name]).all()
+    assert (outputs >= bounds.output_lower).all()
+    assert (outputs <= bounds.output_upper).all()
 
 
 def assert_no_looser(tight: PreactivationBounds, loose: PreactivationBounds) -> None:

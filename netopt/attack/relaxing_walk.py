@@ -9,6 +9,7 @@ others starts from the best of `relaxed_starts`: members near the relaxation's p
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -85,11 +86,23 @@ def relaxing_walk(
     if not stopped():
         walk_from(starts.points[starts.target == disjunct][0])
     root = RootLp(network, domain, objective, disjunct, bounds, stopped, deadline)
+    _walk_from_relaxations(root, lambda point: walk_from(domain.project(point[None])[0]), restarts, stopped, generator)
+    return best
+
+
+def _walk_from_relaxations(
+    root: RootLp,
+    walk_from: Callable[[FloatArray], object],
+    restarts: int | None,
+    stopped: Callable[[], bool],
+    generator: np.random.Generator,
+) -> None:
+    """Walk from the root relaxation's point, then from those with some neurons fixed as the root's gaps suggest."""
     walks = 0
     while not stopped():
         point = root.solve()
         if point is not None:
-            walk_from(domain.project(point[None])[0])
+            walk_from(point)
             if walks == 0:
                 gaps, active = root.gaps, root.preactivations > 0.0
         elif walks == 0:
@@ -98,7 +111,6 @@ def relaxing_walk(
             break
         root.fix(*_phases(gaps, active, generator))
         walks += 1
-    return best
 
 
 def _phases(gaps: FloatArray, active: BoolArray, generator: np.random.Generator) -> tuple[BoolArray, BoolArray]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bound_cases import NETWORKS, random_network, unit_box
+from bound_cases import NETWORKS, assert_inside, assert_no_looser, random_network, unit_box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -24,13 +24,6 @@ from netopt.specification.l1_ball import L1Ball
 from netopt.specification.property import Conjunction
 
 
-def assert_inside(network, bounds, points):
-    before = network.preactivations(points)
-    for relu in network.relus:
-        assert (before[relu.name] >= bounds.lower[relu.name]).all()
-        assert (before[relu.name] <= bounds.upper[relu.name]).all()
-
-
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 @given(seed=st.integers(0, 10**6), ball=st.booleans())
 @settings(max_examples=5)
@@ -45,11 +38,7 @@ def test_optimised_bounds_hold_and_are_no_looser(name, seed, ball):
         [domain.sample(generator, 5_000), domain.maximizer(generator.normal(size=(50, middle.size)))]
     )
     assert_inside(network, tight, points)
-    outputs = network.forward(points)
-    assert ((outputs >= tight.output_lower) & (outputs <= tight.output_upper)).all()
-    for relu in network.relus:
-        assert (tight.lower[relu.name] >= crown.lower[relu.name]).all()
-        assert (tight.upper[relu.name] <= crown.upper[relu.name]).all()
+    assert_no_looser(tight, crown)
     assert tight.level == "alpha-crown"
 
 
@@ -94,9 +83,7 @@ def test_constrained_bounds_hold_where_an_objective_is_open(seed, rows, mixed, s
     for some, empty in zip(is_open, nowhere, strict=True):
         assert not (empty and some.any())
     assert_inside(network, tight, points[np.any(is_open, axis=0)])
-    for relu in network.relus:
-        assert (tight.lower[relu.name] >= bounds.lower[relu.name]).all()
-        assert (tight.upper[relu.name] <= bounds.upper[relu.name]).all()
+    assert_no_looser(tight, bounds)
 
 
 @pytest.mark.parametrize("seed", range(6))
