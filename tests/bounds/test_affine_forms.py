@@ -8,6 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from bound_cases import NETWORKS, random_network, unit_box
+from image_networks import residual_images, small_box
 
 from netopt.bounds import affine_forms, crown
 from netopt.bounds.affine_forms import AffineForms
@@ -21,8 +23,6 @@ from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
 from netopt.specification.box import Box
 from netopt.specification.l1_ball import L1Ball
-from tests.bound_cases import NETWORKS, random_network, unit_box
-from tests.image_networks import residual_images, small_box
 
 CASES = {
     **{name: (network, unit_box(network, 0.3)) for name, network in NETWORKS.items()},

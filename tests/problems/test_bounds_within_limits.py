@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
+from image_networks import residual_images, small_box
 
 from netopt.bounds.crown import crown_bounds
 from netopt.bounds.interval import interval_bounds
@@ -16,7 +17,6 @@ from netopt.problems.run import Run
 from netopt.problems.settings import Settings
 from netopt.problems.verification import verify
 from netopt.specification.property import Case, Conjunction, Property
-from tests.image_networks import residual_images, small_box
 
 NETWORK = residual_images(0)
 BOX = small_box(NETWORK)
