@@ -24,7 +24,7 @@ from netopt.engines.objective import rows_of
 from netopt.specification.polytope import Polytope
 
 #: Steps on the slopes and multipliers of the whole domain, and of a part.
-_FIRST_STEPS, _STEPS = 20, 6
+_FIRST_STEPS, _STEPS = 20, 8
 #: Most parts bounded at once, and how many are worth a batch's overhead: fewer are split on several neurons at once.
 _BATCH, _FILL = 256, 32
 #: Most neurons a part is split on at once.
