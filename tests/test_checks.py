@@ -72,6 +72,12 @@ def conjunction(*parts: Any) -> Callable[[], object]:
         (maximize(solver="highs", formulation=3), "the formulation is of class int; give a Formulation, or a name"),
         (maximize(prune=3), "prune is of class int; give a Surrogate"),
         (verify(BOX), "the property is of class Box; give a Property, or the path"),
+        (lambda: netopt.compute_bounds("net.onnx", BOX), "the network is of class str; read it"),  # type: ignore[arg-type]
+        (lambda: netopt.prune("net.onnx", "magnitude", 0.5), "the network is of class str; read it"),  # type: ignore[arg-type]
+        (lambda: netopt.prune(NETWORK, "magnitude", 0.5, domain=3), "the domain is of class int"),  # type: ignore[arg-type]
+        (lambda: netopt.DataBox("a"), "the points of a trust region must be real numbers"),
+        (lambda: netopt.add_argmax_constr(3, 0), "give what add_predictor_constr returned"),  # type: ignore[arg-type]
+        (lambda: netopt.solve_with_surrogate(3, 4), "a int was given as a network"),  # type: ignore[arg-type]
         (conjunction([1.0], [0.5]), "a conjunction needs a matrix (rows, outputs) and a bound (rows,)"),
         (conjunction([[1.0]], "a"), "the bounds of the rows must be real numbers"),
         (lambda: netopt.Case(BOX, netopt.Conjunction(np.ones((1, 1)), np.ones(1))), "give a tuple of them"),  # type: ignore[arg-type]

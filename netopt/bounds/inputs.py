@@ -9,6 +9,7 @@ import numpy as np
 
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.rounding import UNIT_ROUNDOFF, middle_and_radius
+from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.network.linear_map import LinearMap
 from netopt.network.network import Network
@@ -78,6 +79,8 @@ class DomainInputs(Inputs):
 
 def as_inputs(network: Network, domain: Domain) -> Inputs:
     """Return `domain` as a batch of one, checked against the network."""
+    check_kind(network, Network, "the network", "read it with netopt.load_network")
+    check_kind(domain, Domain, "the domain", "give a Box, an L1Ball, a Polytope or IntegerPoints")
     if domain.dimension != network.input_size:
         raise InputError(f"the domain has {domain.dimension} inputs and the network {network.input_size}")
     lower, upper = domain.lower[None], domain.upper[None]

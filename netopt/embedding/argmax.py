@@ -15,6 +15,7 @@ from scipy import sparse
 
 from formulations.milp import MilpBuilder
 from netopt.arrays import IntArray
+from netopt.checks import check_kind, is_positive
 from netopt.embedding.adapter import Inserted, Insertion
 from netopt.embedding.forms import AffineForms
 from netopt.embedding.prediction import PredictorConstraint
@@ -85,13 +86,14 @@ def add_argmax_constr(
     >>> round(model.val(x), 6)
     0.25
     """
+    check_kind(prediction, PredictorConstraint, "the prediction", "give what add_predictor_constr returned")
     wiring = prediction.wiring
     wiring.check_present()
     rows, classes = len(prediction.fragments), prediction.network.output_size
     if classes < 2:
         raise InputError(f"a class constraint needs at least two outputs, the network has {classes}; bound y instead")
-    if not LEAST_MARGIN <= margin < np.inf:
-        raise InputError(f"the margin is {margin:g}; it must be at least {LEAST_MARGIN:g}, above solvers' tolerances")
+    if not (is_positive(margin) and LEAST_MARGIN <= margin < np.inf):
+        raise InputError(f"the margin is {margin!r}; it must be at least {LEAST_MARGIN:g}, above solvers' tolerances")
     builder = MilpBuilder()
     given = builder.add_columns(len(wiring.outputs.variables), lower=-np.inf, name="given")
     if winner is None:

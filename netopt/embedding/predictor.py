@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from formulations.formulation import Formulation
-from formulations.registry import FORMULATIONS, parse_formulation
+from formulations.registry import FORMULATIONS
 from netopt.arrays import IntArray
 from netopt.bounds.preactivation import LEVELS, PreactivationBounds
 from netopt.embedding.adapter import ModelAdapter, adapt
@@ -23,6 +23,7 @@ from netopt.embedding.trust_region import TrustRegion
 from netopt.errors import InputError, InvalidOptionError, UnsupportedModelError
 from netopt.network.load import load_network
 from netopt.network.network import Network
+from netopt.problems.inputs import as_formulation
 
 
 def add_predictor_constr(
@@ -118,7 +119,7 @@ def add_predictor_constr(
 
 
 def _formulation(formulation: str | Formulation, adapter: ModelAdapter) -> Formulation:
-    form = parse_formulation(formulation) if isinstance(formulation, str) else formulation
+    form = as_formulation(formulation)
     missing = form.requires - adapter.row_kinds
     if missing:
         others = ", ".join(sorted(name for name, kind in FORMULATIONS.items() if kind.requires <= adapter.row_kinds))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from netopt.arrays import FloatArray
+from netopt.checks import as_numbers, check_kind
 from netopt.embedding.adapter import ModelAdapter
 from netopt.embedding.entries import input_entries, output_entries
 from netopt.embedding.forms import AffineForms, affine_forms
@@ -95,13 +96,14 @@ def _entry_bounds(
         lower = np.maximum(lower, _fitted(input_bounds[0], shape, "input_bounds"))
         upper = np.minimum(upper, _fitted(input_bounds[1], shape, "input_bounds"))
     if trust_region is not None:
+        check_kind(trust_region, TrustRegion, "trust_region", "give a DataBox or a DataHull of points")
         lower = np.maximum(lower, _fitted(trust_region.lower, shape, "trust_region"))
         upper = np.minimum(upper, _fitted(trust_region.upper, shape, "trust_region"))
     return lower, upper
 
 
 def _fitted(values: Any, shape: tuple[int, ...], keyword: str) -> FloatArray:
-    array = np.asarray(values, dtype=np.float64)
+    array = as_numbers(values, keyword)
     if array.shape not in ((), shape[1:], shape) or np.isnan(array).any():
         raise InputError(f"{keyword} has bounds of shape {array.shape}; they need one number, {shape[1:]} or {shape}")
     return np.broadcast_to(array, shape)

@@ -9,7 +9,7 @@ be written into it as rows, dense or sparse, or be evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -194,7 +194,8 @@ def check_predictions(predictions: Any) -> tuple[PredictorConstraint, ...]:
     InputError
         They are none, or not what `add_predictor_constr` returned.
     """
-    given = (predictions,) if isinstance(predictions, PredictorConstraint) else tuple(predictions)
+    several = isinstance(predictions, Iterable) and not isinstance(predictions, PredictorConstraint)
+    given = tuple(predictions) if several else (predictions,)
     if not given:
         raise InputError("no network was given; pass what add_predictor_constr returned")
     for prediction in given:

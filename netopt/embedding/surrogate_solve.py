@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from netopt.arrays import FloatArray
+from netopt.checks import is_positive
 from netopt.embedding.adapter import ModelAdapter, adapt
 from netopt.embedding.extraction import Extraction
 from netopt.embedding.prediction import PredictorConstraint
@@ -20,11 +21,11 @@ from netopt.embedding.surrogate_problem import EmbeddedProblem, check_prediction
 from netopt.embedding.surrogate_solution import SurrogateSolution
 from netopt.embedding.surrogate_stages import Stages, run_stages
 from netopt.embedding.surrogate_writing import write_problem
-from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError
+from netopt.errors import InputError, InvalidOptionError
+from netopt.problems.inputs import as_solver
 from netopt.problems.results import ABSOLUTE_GAP, MaximizationStatus
 from netopt.solvers.child import ChildSolver
 from netopt.solvers.parameters import SolverParameters
-from netopt.solvers.registry import get_solver
 from netopt.solvers.result import SolverResult, Termination
 from netopt.solvers.solver import MilpSolver
 
@@ -102,7 +103,7 @@ def solve_with_surrogate(
     given = check_predictions(predictions)
     options = _options(surrogate)
     _check_limits(time_limit, relative_gap)
-    chosen = _usable(get_solver(solver) if isinstance(solver, str) else solver)
+    chosen = as_solver(solver)
     adapter = adapt(model)
     clock = Clock(began, began + (math.inf if time_limit is None else time_limit))
     parameters = SolverParameters(threads=threads, seed=seed, relative_gap=relative_gap)
@@ -124,20 +125,13 @@ def _options(surrogate: str | Sequence[str]) -> list[SparseOption]:
 
 def _check_limits(time_limit: float | None, relative_gap: float) -> None:
     for name, value in (("time_limit", time_limit), ("relative_gap", relative_gap)):
-        if value is not None and not 0.0 <= value < math.inf:
-            raise InvalidOptionError(f"{name} is {value}; it must be finite and at least 0")
+        if value is not None and not (value == 0.0 or (is_positive(value) and value < math.inf)):
+            raise InvalidOptionError(f"{name} is {value!r}; it must be finite and at least 0")
 
 
 def _child(solver: MilpSolver, memory_limit: float | None) -> AbstractContextManager[ChildSolver]:
     """Return the solver in child processes: the user's own stays open."""
     return nullcontext(solver) if isinstance(solver, ChildSolver) else ChildSolver(solver, memory_limit)
-
-
-def _usable(solver: MilpSolver) -> MilpSolver:
-    availability = solver.availability()
-    if not availability.usable:
-        raise SolverUnavailableError(availability.reason)
-    return solver
 
 
 def _load(

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from formulations.milp import MilpBuilder
 from netopt.arrays import FloatArray, IntArray
+from netopt.checks import as_numbers
 from netopt.errors import InputError
 
 
@@ -104,7 +105,7 @@ class DataHull(TrustRegion):
 
 
 def _check_points(points: ArrayLike) -> FloatArray:
-    array = np.asarray(points, dtype=np.float64)
+    array = as_numbers(points, "the points of a trust region")
     if array.ndim != 2 or not array.size or not np.isfinite(array).all():
         raise InputError(f"a trust region needs a (points, n) array of finite numbers; it has shape {array.shape}")
     return array

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from netopt.bounds.preactivation import PreactivationBounds
+from netopt.checks import check_kind
 from netopt.errors import InputError, InvalidOptionError
 from netopt.network.network import Network
 from netopt.pruning.agree import agree
@@ -99,6 +100,9 @@ def prune(
 
 
 def _check(network: Network, name: str, method: Method, rate: float, domain: Domain | None, fold: bool | None) -> None:
+    check_kind(network, Network, "the network", "read it with netopt.load_network")
+    if domain is not None:
+        check_kind(domain, Domain, "the domain", "give a Box, an L1Ball, a Polytope or IntegerPoints")
     check_rate(rate)
     if not method.takes_rate and rate:
         raise InvalidOptionError(f"pruning method {name!r} takes no rate and {rate:g} was given; leave it out")
