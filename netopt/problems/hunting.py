@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Seconds that a climb from a solver's incumbent may take.
 _POLISH_SECONDS = 1.0
+#: Seconds for replays of an attack's points that miss by more than `_FAR`.
+_REPLAY_SECONDS = 0.5
+_FAR = 1e-3
 #: A solver's incumbent whose replayed t is below this is not climbed from.
 _POLISH_FROM = -0.1
 
@@ -168,9 +171,16 @@ class Hunt:
         self._take(goals, result)
 
     def _take(self, goals: Sequence[Goal], result: AttackResult, origin: str | None = None) -> None:
-        """Replay the best points of the goals of one case, the most promising first."""
-        for k in np.argsort(-result.values, kind="stable"):
-            if self.found is not None:
+        """Replay the best points of the goals of one case, the most promising first.
+
+        Those that miss by far only start later attacks: with hundreds of goals and a large network, replaying them may
+        take longer than the attack.
+        """
+        end = time.monotonic() + _REPLAY_SECONDS
+        order = np.argsort(-result.values, kind="stable")
+        for number, k in enumerate(order):
+            far = result.values[k] < -_FAR
+            if self.found is not None or (number and far and time.monotonic() >= end):
                 return
             if np.isfinite(result.values[k]):
                 self.offer(goals[k], result.points[k][None], origin)
