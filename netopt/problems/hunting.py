@@ -33,7 +33,7 @@ _POLISH_FROM = -0.1
 class Effort(StrEnum):
     """How long an attack looks."""
 
-    SHORT = "short"  # a fraction of a second: finds what is easy to find before any bound is computed
+    SHORT = "short"  # a fraction of a second: finds what is easy to find before any bound that takes longer
     LONG = "long"  # several rounds of restarts, before a solver is asked
     ROUND = "round"  # one of these rounds, so that something else can be done between them
 
