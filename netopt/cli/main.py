@@ -6,6 +6,7 @@ import gc
 import inspect
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -100,6 +101,9 @@ app = LazyGroup(
 def main() -> int:
     """Run the command on this process's arguments and return its exit status."""
     gc.set_threshold(_COLLECT_AFTER)
+    if not sys.warnoptions:
+        # Numbers too large for an array's type become infinite bounds, which prove nothing: no matter for a user.
+        warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)
     try:
         app(prog_name="netopt")
     except Exception:  # noqa: BLE001 - the last resort: a fault of netopt's own, shown in full

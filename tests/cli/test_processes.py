@@ -181,3 +181,25 @@ def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
     result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True)
     assert result.stdout == "Abs\n"
     assert "Traceback" not in result.stderr
+
+
+def test_enormous_inputs_give_bounds_and_no_warnings(tmp_path: Path) -> None:
+    network = random_perceptron(np.random.default_rng(0), [3, 8, 8, 1]).network
+    write_onnx(network, tmp_path / "net.onnx")
+    result = run("maximize", tmp_path / "net.onnx", "--lower=-1e300", "--upper", "1e300", "--time-limit", "4")
+    assert result.returncode in (0, 3)
+    assert result.stderr == ""
+    primal, dual = (float(line.split()[1]) for line in result.stdout.splitlines()[1:])
+    assert primal <= dual
+
+
+def test_a_full_disk_is_one_sentence_and_the_answer_is_printed(tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    write_onnx(random_perceptron(np.random.default_rng(0), [3, 4, 1]).network, tmp_path / "net.onnx")
+    result = run("maximize", tmp_path / "net.onnx", "--lower", "0", "--upper", "1", "--results-file", full)
+    assert (result.returncode, result.stdout.split("\n", 1)[0]) == (2, "optimal")
+    assert result.stderr == (
+        "netopt: a result cannot be written (No space left on device); make room, or give another path\n"
+    )
