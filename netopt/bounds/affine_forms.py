@@ -44,7 +44,7 @@ from netopt.network.nodes import Affine, Relu
 #: Side of the squares of pixels whose forms are carried together, most of them, and most entries of their arrays.
 _SIDE, _TOGETHER, _ENTRIES = 8, 256, 2**22
 #: Numbers that may be kept between two layers; where there are more, forms start anew from the inputs.
-_KEPT = 2**27
+_KEPT = 2**26
 #: Share of S that r has to be to become epsilons, and how many more there may then be at most.
 _NOTICED, _MORE = 2.0**-20, 0.5
 
