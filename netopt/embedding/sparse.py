@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.embedding.correction import slope_at, slope_over, with_slope
@@ -13,6 +15,7 @@ from netopt.pruning.mask import Mask
 from netopt.pruning.prune import prune
 from netopt.pruning.registry import parse_prune
 from netopt.reduction.reduce import reduce_network
+from netopt.reduction.statistics import NetworkSize
 from netopt.specification.box import Box
 from netopt.tightening.levels import tighten
 
@@ -33,12 +36,16 @@ class SparseNetwork:
     ----------
     network : pruned, reduced and corrected; same inputs and outputs as `dense`.
     bounds : of `network` over its domain.
+    size : of the pruned and reduced network alone.
+    correction : weights of the linear function of the inputs that is added to it.
     dense : the network it stands for, over the same inputs.
     dense_bounds : of `dense` over the same domain.
     """
 
     network: Network
     bounds: PreactivationBounds
+    size: NetworkSize
+    correction: int
     dense: Network
     dense_bounds: PreactivationBounds
 
@@ -78,7 +85,7 @@ def sparsify(
         level, dense_bounds = "crown", replace(bounds, network_sha256=network.sha256)  # constants may be folded in
     whole = reduce_network(network, domain, dense_bounds)
     if not whole.network.relu_count:  # affine over the domain, as where all inputs are constants: nothing to gain
-        return SparseNetwork(whole.network, whole.bounds, network, dense_bounds)
+        return SparseNetwork(whole.network, whole.bounds, whole.after, 0, network, dense_bounds)
     found = prune(network, option.method, option.rate, domain=domain, bounds=dense_bounds)
     pruned = found.network if center is None else agree_at(network, found.network, center)
     pruned_bounds = tighten(pruned, domain, level)
@@ -89,4 +96,5 @@ def sparsify(
         slope = slope_at(network, pruned, center)
     reduction = reduce_network(pruned, domain, pruned_bounds)
     corrected, corrected_bounds = with_slope(reduction.network, reduction.bounds, domain, slope, center)
-    return SparseNetwork(corrected, corrected_bounds, network, dense_bounds)
+    correction = 0 if corrected is reduction.network else int(np.count_nonzero(slope))
+    return SparseNetwork(corrected, corrected_bounds, reduction.after, correction, network, dense_bounds)

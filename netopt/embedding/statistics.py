@@ -8,6 +8,7 @@ from typing import TextIO
 from formulations.milp import VANISHED
 from netopt.embedding.fragment import Fragment
 from netopt.network.network import Network
+from netopt.reduction.statistics import NetworkSize
 
 _HEAD = ("layer", "neurons", "active", "inactive", "unstable", "binaries")
 
@@ -47,19 +48,16 @@ def _aligned(line: tuple[str, ...], widths: Sequence[int]) -> str:
 
 
 def _surrogate_lines(fragments: Sequence[Fragment]) -> list[str]:
-    """Return one line on what the surrogates, summed over all rows of x, keep of the dense networks."""
-    pairs = [(f.encoding.network, f.bounds, f.sparse) for f in fragments if f.sparse is not None]
-    if not pairs:
+    """Return one line on what the surrogates, summed over all rows of x, keep of the dense networks and add to them."""
+    sparse = [f.sparse for f in fragments if f.sparse is not None]
+    if not sparse:
         return []
-    kept = [(net.parameters, net.relu_count, bounds.unstable_count) for net, bounds, _ in pairs]
-    whole = [(s.dense.parameters, s.dense.relu_count, s.dense_bounds.unstable_count) for _, _, s in pairs]
+    sizes = [(s.size, NetworkSize.of(s.dense, s.dense_bounds)) for s in sparse]
     parts = [
-        f"{sum(small)} of {sum(large)} {what}"
-        for small, large, what in zip(
-            zip(*kept, strict=True),
-            zip(*whole, strict=True),
-            ("weights and biases", "neurons", "unstable"),
-            strict=True,
-        )
+        f"{sum(getattr(small, what) for small, _ in sizes)} of {sum(getattr(large, what) for _, large in sizes)} {what}"
+        for what in ("weights", "neurons", "unstable")
     ]
-    return [f"sparse surrogate: {', '.join(parts)}"]
+    return [
+        f"sparse surrogate: {', '.join(parts)}; added:"
+        f" a linear function of x with {sum(s.correction for s in sparse)} weights"
+    ]

@@ -136,9 +136,15 @@ def test_a_surrogate_as_a_constraint(model) -> None:
     line = next(line for line in text.getvalue().splitlines() if line.startswith("sparse surrogate"))
     fragment = prediction.fragments[0]
     dense = tighten(network, Box(-np.ones(5), np.ones(5)), "crown")
-    assert f"of {network.parameters} weights and biases" in line
+    *layers, correction = fragment.encoding.network.affines
+    kept, whole = (
+        sum(np.count_nonzero(m.to_csr().toarray()) for node in nodes for m in node.maps)
+        for nodes in (layers, network.affines)
+    )
+    assert f"{kept} of {whole} weights" in line
     assert f"{fragment.encoding.network.relu_count} of 24 neurons" in line
-    assert line.endswith(f"{fragment.bounds.unstable_count} of {dense.unstable_count} unstable")
+    assert f"{fragment.bounds.unstable_count} of {dense.unstable_count} unstable" in line
+    assert line.endswith(f"a linear function of x with {correction.maps[1].to_csr().nnz} weights")
 
 
 def test_rows_of_the_users_on_neurons_are_refused(model) -> None:
