@@ -38,6 +38,8 @@ def parse_formulation(text: str) -> Formulation:
     >>> parse_formulation("big-m").exact
     True
     """
+    if not isinstance(text, str):
+        raise FormulationError(f"a formulation is named by text such as 'big-m'; {text!r} was given")
     name, *values = text.split(":")
     if name not in FORMULATIONS:
         raise FormulationError(f"there is no formulation {name!r}; choose one of {', '.join(sorted(FORMULATIONS))}")

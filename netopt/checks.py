@@ -59,9 +59,26 @@ def as_whole(value: Any, name: str, least: int) -> int:
     return number
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value is one real number; infinity and nan are."""
+    return isinstance(value, int | float | np.integer | np.floating)
+
+
 def is_positive(value: Any) -> bool:
     """Return whether a value is a real number above zero; infinity is one."""
-    return isinstance(value, int | float | np.integer | np.floating) and bool(value > 0.0)
+    return is_number(value) and bool(value > 0.0)
+
+
+def check_callable(value: object, name: str) -> None:
+    """Refuse what cannot be called where a function, or None, is needed, e.g. ``progress``.
+
+    Raises
+    ------
+    InvalidOptionError
+        It is neither.
+    """
+    if not (value is None or callable(value)):
+        raise InvalidOptionError(f"{name} is {value!r}; give a function, or None")
 
 
 def check_kind(value: object, kind: type | tuple[type, ...], what: str, remedy: str) -> None:

@@ -13,11 +13,13 @@ from formulations.formulation import Formulation, ReluColumns, ReluLayer
 from formulations.milp import VANISHED, MilpBuilder
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.preactivation import PreactivationBounds
+from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Relu
 from netopt.relaxation.remainder import Remainder
 from netopt.specification.domain import Domain
+from netopt.specification.fit import check_fit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,11 +132,12 @@ def encode(
     formulations.errors.FormulationError
         The formulation cannot write a layer, e.g. an infinite bound.
     """
-    if domain.dimension != network.input_size:
-        raise InputError(f"the domain has {domain.dimension} inputs and the network {network.input_size}")
-    missing = [relu.name for relu in network.relus if relu.name not in bounds.lower]
-    if missing:
-        raise InputError(f"the bounds lack {missing[0]!r}; compute them for this network")
+    check_fit(network, domain)
+    check_kind(bounds, PreactivationBounds, "bounds", "give what netopt.compute_bounds returned")
+    check_kind(formulation, Formulation, "the formulation", "give one, such as netopt.BigM()")
+    for relu in network.relus:  # bounds of a whole network do for a part of it, so digests may differ
+        if any(getattr(side.get(relu.name), "shape", None) != (relu.size,) for side in (bounds.lower, bounds.upper)):
+            raise InputError(f"the bounds lack {relu.name!r} or its {relu.size} neurons; compute them for this network")
     return _Encoder(network, domain, bounds, formulation, remainders).run()
 
 

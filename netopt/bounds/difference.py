@@ -24,7 +24,7 @@ from netopt.bounds.difference_backward import PairedBackward
 from netopt.bounds.difference_planes import Hexagons, Planes, planes_above, planes_below
 from netopt.bounds.difference_twin import Interval, Twin, dense_name, sparse_name
 from netopt.bounds.inputs import as_inputs
-from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.preactivation import PreactivationBounds, check_bounds
 from netopt.bounds.propagation import Propagation
 from netopt.bounds.relaxation import Relaxation, relax
 from netopt.bounds.rounding import gamma, sound_upper
@@ -194,7 +194,7 @@ def difference_bounds(
     found: dict[str, Interval] = {}
     for network, given, name in ((dense, dense_bounds, dense_name), (sparse, sparse_bounds, sparse_name)):
         bounds = crown_bounds(network, domain, deadline=deadline) if given is None else given
-        bounds.require(network)
+        check_bounds(bounds, network)
         found |= {name(relu.name): (bounds.lower[relu.name], bounds.upper[relu.name]) for relu in network.relus}
     return _Sweep(twin, domain, found, level, deadline).run()
 

@@ -21,6 +21,7 @@ from netopt.arrays import FloatArray
 from netopt.bounds.inputs import BoxBatch
 from netopt.bounds.propagation import Propagation, affine_terms
 from netopt.bounds.rounding import TINY, gamma, middle_and_radius, sound_lower, sound_upper
+from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.network.composition import add_maps
 from netopt.network.linear_map import LinearMap
@@ -56,6 +57,8 @@ class Twin:
     sparse: Network
 
     def __post_init__(self) -> None:
+        for network in (self.dense, self.sparse):
+            check_kind(network, Network, "the network", "read it with netopt.load_network")
         _check_pair(self.dense, self.sparse)
 
     @cached_property

@@ -9,12 +9,12 @@ import numpy as np
 
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.rounding import UNIT_ROUNDOFF, middle_and_radius
-from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.network.linear_map import LinearMap
 from netopt.network.network import Network
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
+from netopt.specification.fit import check_fit
 
 #: Bytes that one block of coefficient rows may take, temporaries included.
 BLOCK_BYTES = 64 * 2**20
@@ -79,10 +79,7 @@ class DomainInputs(Inputs):
 
 def as_inputs(network: Network, domain: Domain) -> Inputs:
     """Return `domain` as a batch of one, checked against the network."""
-    check_kind(network, Network, "the network", "read it with netopt.load_network")
-    check_kind(domain, Domain, "the domain", "give a Box, an L1Ball, a Polytope or IntegerPoints")
-    if domain.dimension != network.input_size:
-        raise InputError(f"the domain has {domain.dimension} inputs and the network {network.input_size}")
+    check_fit(network, domain)
     lower, upper = domain.lower[None], domain.upper[None]
     _check_ranges(lower, upper)
     return BoxBatch(lower, upper) if type(domain) is Box else DomainInputs(lower, upper, domain)

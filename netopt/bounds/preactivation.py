@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray
+from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.network.network import Network
 
@@ -170,3 +171,9 @@ class PreactivationBounds:
             vectors = lower.ndim == 1 and lower.shape == upper.shape and lower.dtype == upper.dtype == np.float64
             if not vectors or np.isnan(lower).any() or np.isnan(upper).any():
                 raise InputError(f"the bounds of {what} are not two float64 vectors without NaN; compute them again")
+
+
+def check_bounds(bounds: PreactivationBounds, network: Network) -> None:
+    """Refuse what are no bounds of this network; see `PreactivationBounds.require`."""
+    check_kind(bounds, PreactivationBounds, "bounds", "give what netopt.compute_bounds returned")
+    bounds.require(network)

@@ -37,7 +37,7 @@ def import_torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        raise InvalidOptionError("torch is not installed; install netopt[torch], or compute without it") from error
+        raise InvalidOptionError("torch is not installed; install netopt[torch]") from error
     return torch
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from netopt.checks import as_numbers
+from netopt.checks import as_numbers, check_kind
 from netopt.errors import InputError
 from netopt.network.dense import Dense
 from netopt.network.network import INPUT, Network, TensorSpec
@@ -29,6 +29,8 @@ def from_weights(weights: Sequence[ArrayLike], biases: Sequence[ArrayLike]) -> N
     >>> network.forward([-3.0]).tolist()
     [3.0]
     """
+    for what, given in (("weights", weights), ("biases", biases)):
+        check_kind(given, Sequence, what, "give a list with one array a layer")
     if len(weights) != len(biases) or not weights:
         raise InputError(
             f"a network needs one bias a weight matrix: {len(weights)} weights, {len(biases)} biases were given"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netopt.arrays import FloatArray
+from netopt.checks import check_kind
 from netopt.errors import InputError, InvalidOptionError
 from netopt.network.composition import is_identity
 from netopt.network.convolution import Convolution
@@ -62,6 +63,8 @@ def write_onnx(network: Network, path: str | PathLike[str], *, dtype: str = "flo
     ...     load_network(pathlib.Path(folder) / "absolute.onnx").forward([-3.0]).tolist()
     [3.0]
     """
+    check_kind(network, Network, "the network", "read it with netopt.load_network")
+    check_kind(path, (str, PathLike), "the path", "give text or a pathlib.Path")
     if dtype not in ("float32", "float64"):
         raise InvalidOptionError(f"dtype={dtype!r} is unknown; pass 'float32' or 'float64'")
     content = _Writer(network, np.dtype(dtype)).model().SerializeToString()

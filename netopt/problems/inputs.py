@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import LEVELS
-from netopt.checks import as_numbers, as_whole, check_kind, is_positive
+from netopt.checks import as_numbers, as_whole, check_callable, check_kind, is_positive
 from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError, UnsupportedModelError
 from netopt.network.load import load_network
 from netopt.network.network import Network
 from netopt.problems.softmax import check_comparisons
-from netopt.specification.domain import Domain
+from netopt.specification.fit import check_fit
 from netopt.specification.property import Property
 from netopt.specification.vnnlib import read_vnnlib
 
@@ -95,15 +95,6 @@ def check_level(bounds: str) -> None:
         raise InvalidOptionError(f"bounds is {bounds!r}; choose one of {', '.join(LEVELS)}")
 
 
-def check_domain(network: Network, domain: Domain) -> None:
-    """Refuse a domain that does not fit the network, or is none."""
-    check_kind(domain, Domain, "the domain", "give a Box, an L1Ball, a Polytope or IntegerPoints")
-    if domain.dimension != network.input_size:
-        raise InputError(
-            f"the domain has {domain.dimension} inputs and the network {network.input_size}; they must agree"
-        )
-
-
 def as_weights(network: Network, weights: ArrayLike | None, output: int | None) -> FloatArray:
     """Return the weights of the outputs, (m,): given, those of one output, or of the only one."""
     m = network.output_size
@@ -127,6 +118,13 @@ def as_weights(network: Network, weights: ArrayLike | None, output: int | None) 
     return unit
 
 
+def check_watchers(progress: object, interrupt: object) -> None:
+    """Refuse a `progress` that cannot be called, and an `interrupt` that says nothing."""
+    check_callable(progress, "progress")
+    if interrupt is not None and not hasattr(interrupt, "is_set"):
+        raise InvalidOptionError(f"interrupt is {interrupt!r}; give a threading.Event, or None")
+
+
 def check_gap(gap: float) -> None:
     """Refuse a relative gap that is not a number from 0 on."""
     if not (gap == 0.0 or (is_positive(gap) and np.isfinite(gap))):
@@ -148,6 +146,6 @@ def check_property(network: Network, prop: Property) -> None:
         if asked != has:
             raise InputError(f"the property is about {asked} {what} and the network has {has}; check the pair of files")
     for case in prop.cases:
-        check_domain(network, case.domain)
+        check_fit(network, case.domain)
     if network.dropped_output is not None:
         check_comparisons(network.dropped_output, prop)

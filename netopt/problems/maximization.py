@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from formulations.big_m import BigM
 from formulations.formulation import Formulation
 from netopt.network.network import Network
-from netopt.problems.inputs import check_gap
+from netopt.problems.inputs import check_gap, check_watchers
 from netopt.problems.maximum_search import MaximumSearch
 from netopt.problems.results import RELATIVE_GAP, MaximizationResult, MaximizationStatus, Witness
 from netopt.problems.run import Halt, ProgressCallback, Run, supervise
@@ -78,6 +78,7 @@ def maximize(
     """
     run = Run(time_limit)
     check_gap(gap)
+    check_watchers(progress, interrupt)
     with ExitStack() as closing:
         settings = Settings.checked(
             closing,

@@ -15,12 +15,12 @@ from netopt.attack.objective import SlackBatch
 from netopt.attack.portfolio import portfolio
 from netopt.attack.relaxed_start import relaxed_starts
 from netopt.bounds.rows import bound_rows
-from netopt.engines.engine import EngineResult, NetworkSolver
+from netopt.engines.engine import EngineResult, Maximization, NetworkSolver
 from netopt.engines.objective import SlackObjective
 from netopt.network.network import Network
 from netopt.problems.bracket import Bracket
 from netopt.problems.goal import Goal
-from netopt.problems.inputs import as_network, as_weights, check_domain
+from netopt.problems.inputs import as_network, as_weights
 from netopt.problems.preparation import BoundsOfCases
 from netopt.problems.proving import BROKEN, summary
 from netopt.problems.results import ABSOLUTE_GAP
@@ -33,6 +33,7 @@ from netopt.problems.surrogate.polish import Polisher
 from netopt.problems.surrogate.portfolio import Portfolio
 from netopt.solvers.result import Termination
 from netopt.specification.domain import Domain
+from netopt.specification.fit import check_fit
 
 #: Most seconds of the climb before any bound, and of the one before the solver.
 _FIRST_CLIMB, _SECOND_CLIMB = 0.5, 2.0
@@ -71,7 +72,7 @@ class MaximumSearch:
         with self.run.stage("read") as record:
             read = as_network(network, logits=False)
             self.settings.check_network(read)
-            check_domain(read, self.domain)
+            check_fit(read, self.domain)
             self.weights = as_weights(read, weights, output)
             self.network = read
             record |= {"relus": read.relu_count}
@@ -253,15 +254,17 @@ class MaximumSearch:
             absolute_gap=0.5 * ABSOLUTE_GAP,
         )
         return engine.maximize(
-            bracket.network,
-            self.domain,
-            bracket.objective,
-            bounds.tight(goal),
-            parameters,
-            start=start,
-            on_point=found,
-            on_bound=proved,
-            interrupt=self.run.halt,
+            Maximization(
+                bracket.network,
+                self.domain,
+                bracket.objective,
+                bounds.tight(goal),
+                parameters,
+                start=start,
+                on_point=found,
+                on_bound=proved,
+                interrupt=self.run.halt,
+            )
         )
 
     def _take(self, bracket: Bracket, answer: EngineResult, stage: str, record: dict[str, Any]) -> None:

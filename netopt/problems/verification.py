@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netopt.checks import check_kind
 from netopt.network.network import Network
+from netopt.problems.inputs import check_watchers
 from netopt.problems.results import VerificationResult
 from netopt.problems.run import ProgressCallback, Run, supervise
 from netopt.problems.settings import DEFAULT_FORMULATION, Settings
@@ -93,6 +95,7 @@ def verify(
     'sat'
     """
     run = Run(time_limit)
+    check_watchers(progress, interrupt)
     with ExitStack() as closing:
         settings = Settings.checked(
             closing,
@@ -117,4 +120,5 @@ def _proof_file(path: str | Path | None) -> ProofFile | None:
         return None
     from netopt.problems.proof_file import ProofFile
 
+    check_kind(path, (str, Path), "the proof's path", "give text or a pathlib.Path")
     return ProofFile(Path(path))

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from netopt.arrays import FloatArray
-from netopt.errors import InputError
+from netopt.checks import as_numbers, check_kind, is_positive
+from netopt.errors import InputError, InvalidOptionError
 from netopt.network.identity import Identity
 from netopt.network.naming import with_prefix
 from netopt.network.network import Network
@@ -50,6 +51,8 @@ def difference_network(first: Network, second: Network) -> Network:
     InputError
         The networks differ in their number of inputs or outputs.
     """
+    for network in (first, second):
+        check_kind(network, Network, "the network", "read it with netopt.load_network")
     if (first.input_size, first.output_size) != (second.input_size, second.output_size):
         raise InputError(
             f"networks of {first.input_size} inputs and {first.output_size} outputs, and of {second.input_size} and"
@@ -83,6 +86,11 @@ def worst_difference(
     time_limit : seconds for the whole call.
     options : as for `netopt.maximize`: solver, gap, threads, seed, ...
 
+    Raises
+    ------
+    InputError
+        The networks differ in their number of inputs or outputs, or an argument or option cannot be used.
+
     Examples
     --------
     >>> import numpy as np
@@ -96,7 +104,11 @@ def worst_difference(
     (0.5, 0.5, True)
     """
     network = difference_network(first, second)
-    bounds = np.full(network.output_size, np.inf) if known is None else known.copy()
+    bounds = np.full(network.output_size, np.inf) if known is None else as_numbers(known, "known bounds").copy()
+    if bounds.shape != (network.output_size,):
+        raise InputError(f"known bounds have shape {bounds.shape}; give one for each of {network.output_size} outputs")
+    if not (time_limit is None or is_positive(time_limit)):
+        raise InvalidOptionError(f"time_limit is {time_limit!r}; give a positive number of seconds, or None")
     deadline = None if time_limit is None else time.monotonic() + time_limit
     best = WorstDifference(0.0, 0.0, True, None, None)
     proven = np.ones(bounds.size, dtype=bool)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from netopt.arrays import FloatArray
+from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Node, Relu
@@ -48,6 +49,7 @@ def apply_mask(network: Network, mask: Mask, means: Mapping[str, FloatArray] | N
     >>> apply_mask(network, mask, {"input": np.array([3.0, 4.0])}).forward([1.0, 9.0]).tolist()
     [6.5]
     """
+    check_kind(mask, Mask, "the mask", "make one with netopt.prune, or read one with netopt.Mask.load")
     mask.require(network)
     pruned: dict[str, list[PrunableMap]] = {}
     for part in prunable_maps(network):

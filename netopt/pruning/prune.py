@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from netopt.bounds.preactivation import PreactivationBounds
-from netopt.checks import check_kind
-from netopt.errors import InputError, InvalidOptionError
+from netopt.bounds.preactivation import PreactivationBounds, check_bounds
+from netopt.checks import as_whole, check_kind
+from netopt.errors import InvalidOptionError
 from netopt.network.network import Network
 from netopt.pruning.agree import agree
 from netopt.pruning.apply import apply_mask, center_values
@@ -20,6 +20,7 @@ from netopt.pruning.request import Request
 from netopt.pruning.sample import draw_sample
 from netopt.pruning.weights import prunable_maps
 from netopt.specification.domain import Domain
+from netopt.specification.fit import check_fit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,11 +78,14 @@ def prune(
     >>> prune(network, "domain-aware", 0.5, domain=box).network.forward([1.0, 0.25]).tolist()
     [2.25]
     """
+    check_kind(method, (str, Mask), "the pruning method", 'give its name, such as "magnitude", or a Mask')
     chosen = find_method(method) if isinstance(method, str) else as_method(method)
     name = method if isinstance(method, str) else method.method
     _check(network, name, chosen, rate, domain, fold)
+    if bounds is not None:
+        check_bounds(bounds, network)
     ranges = find_ranges(network, domain, bounds) if domain is not None and chosen.needs_domain else None
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(as_whole(seed, "seed", 0))
     sample = draw_sample(network, domain, generator) if domain is not None and chosen.averages else None
     parts = prunable_maps(network)
     request = Request(network, parts, rate, generator, ranges, sample, chosen.rescales, chosen.priced)
@@ -102,7 +106,7 @@ def prune(
 def _check(network: Network, name: str, method: Method, rate: float, domain: Domain | None, fold: bool | None) -> None:
     check_kind(network, Network, "the network", "read it with netopt.load_network")
     if domain is not None:
-        check_kind(domain, Domain, "the domain", "give a Box, an L1Ball, a Polytope or IntegerPoints")
+        check_fit(network, domain)
     check_rate(rate)
     if not method.takes_rate and rate:
         raise InvalidOptionError(f"pruning method {name!r} takes no rate and {rate:g} was given; leave it out")
@@ -114,5 +118,3 @@ def _check(network: Network, name: str, method: Method, rate: float, domain: Dom
         raise InvalidOptionError(f"pruning by {name!r} looks at the inputs that matter; give a domain")
     if domain is None and fold:
         raise InvalidOptionError("folding evaluates what is pruned at the centre of a domain; give one or do not fold")
-    if domain is not None and domain.dimension != network.input_size:
-        raise InputError(f"the domain has {domain.dimension} inputs and the network {network.input_size}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from netopt.arrays import BoolArray
+from netopt.checks import is_number
 from netopt.errors import InvalidOptionError
 from netopt.pruning import scores
 from netopt.pruning.lossless import keep_needed
@@ -114,8 +115,8 @@ def check_rate(rate: float) -> float:
     InvalidOptionError
         It is not in [0, 1).
     """
-    if not 0.0 <= rate < 1.0:
-        raise InvalidOptionError(f"pruning rate {rate:g} is not in [0, 1); give the fraction of weights to remove")
+    if not (is_number(rate) and 0.0 <= rate < 1.0):
+        raise InvalidOptionError(f"pruning rate {rate} is not in [0, 1); give the fraction of weights to remove")
     return rate
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from netopt.arrays import IntArray
-from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.preactivation import PreactivationBounds, check_bounds
 from netopt.errors import InputError
 from netopt.network.network import Network
 from netopt.reduction.build import Built, build
@@ -18,6 +18,7 @@ from netopt.reduction.plan import Plan
 from netopt.reduction.prepare import prepare
 from netopt.reduction.statistics import NetworkSize
 from netopt.specification.domain import Domain
+from netopt.specification.fit import check_fit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,9 +76,8 @@ def reduce_network(network: Network, domain: Domain, bounds: PreactivationBounds
     >>> reduction.network.forward([0.5]).tolist() == network.forward([0.5]).tolist()
     True
     """
-    bounds.require(network)
-    if domain.dimension != network.input_size:
-        raise InputError(f"the domain has {domain.dimension} inputs and the network {network.input_size}")
+    check_fit(network, domain)
+    check_bounds(bounds, network)
     if not (domain.lower <= domain.upper).all():
         raise InputError("the domain is empty, and over nothing every network is equal; check `is_empty` first")
     before = NetworkSize.of(network, bounds)

@@ -9,6 +9,7 @@ import numpy as np
 
 from formulations.milp import MilpModel
 from netopt.arrays import FloatArray
+from netopt.checks import as_whole, check_kind, is_number
 from netopt.errors import InputError, InvalidOptionError, SolverUnavailableError, UnsupportedModelError
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.solver import MilpSolver
@@ -46,6 +47,7 @@ def check_input(model: MilpModel, parameters: SolverParameters, start: FloatArra
     ------
     InvalidOptionError, InputError
     """
+    check_kind(parameters, SolverParameters, "the parameters", "give SolverParameters")
     _check_parameters(parameters)
     _check_model(model)
     if start is not None and (start.shape != (model.column_count,) or not np.isfinite(start).all()):
@@ -67,19 +69,17 @@ def _check_parameters(parameters: SolverParameters) -> None:
         "relative_gap": parameters.relative_gap,
         "absolute_gap": parameters.absolute_gap,
         "node_limit": parameters.node_limit,
-        "seed": parameters.seed,
     }
     for name, value in limits.items():
-        if value is not None and not 0.0 <= value < math.inf:
-            raise InvalidOptionError(f"{name} is {value}; it must be finite and at least 0")
-    if parameters.seed > _LARGEST_SEED:
+        if value is not None and not (is_number(value) and 0.0 <= value < math.inf):
+            raise InvalidOptionError(f"{name} is {value!r}; it must be finite and at least 0")
+    if as_whole(parameters.seed, "seed", 0) > _LARGEST_SEED:
         raise InvalidOptionError(f"seed is {parameters.seed}; solvers take at most {_LARGEST_SEED}")
-    if parameters.threads < 1:
-        raise InvalidOptionError(f"threads is {parameters.threads}; it must be at least 1")
+    as_whole(parameters.threads, "threads", 1)
     for name in ("objective_limit", "bound_limit"):
         limit = getattr(parameters, name)
-        if limit is not None and math.isnan(limit):
-            raise InvalidOptionError(f"{name} is nan; give a number or None")
+        if limit is not None and not (is_number(limit) and not math.isnan(limit)):
+            raise InvalidOptionError(f"{name} is {limit!r}; give a number or None")
 
 
 def _check_model(model: MilpModel) -> None:

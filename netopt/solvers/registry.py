@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 
+from netopt.checks import check_kind
 from netopt.errors import InvalidOptionError
 from netopt.solvers.gurobi import Gurobi
 from netopt.solvers.highs import Highs
@@ -37,6 +38,7 @@ def get_solver(name: str) -> MilpSolver:
     >>> get_solver("pyomo:glpk").name
     'pyomo:glpk'
     """
+    check_kind(name, str, "the solver's name", 'give text such as "highs"')
     if name in SOLVERS:
         return SOLVERS[name]()
     if name.startswith(_PYOMO) and len(name) > len(_PYOMO):

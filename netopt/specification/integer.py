@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
@@ -42,6 +43,7 @@ class IntegerPoints(Domain):
     mask: BoolArray
 
     def __post_init__(self) -> None:
+        check_kind(self.base, Domain, "the base of integer points", "give a Box, an L1Ball or a Polytope")
         mask = np.asarray(self.mask, dtype=bool)
         if mask.shape != (self.base.dimension,):
             raise InputError(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
+from netopt.checks import as_numbers, is_number
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
@@ -57,12 +58,12 @@ class L1Ball(Domain):
 
     def __post_init__(self) -> None:
         box = Box(self.low, self.high)
-        middle = np.asarray(self.middle, dtype=np.float64)
+        middle = as_numbers(self.middle, "the centre of an L1 ball")
         if middle.shape != box.low.shape or not np.isfinite(middle).all():
             raise InputError(
                 f"the centre of an L1 ball needs {box.dimension} finite entries; shape {middle.shape} was given"
             )
-        if not (np.isfinite(self.radius) and self.radius >= 0.0):
+        if not (is_number(self.radius) and np.isfinite(self.radius) and self.radius >= 0.0):
             raise InputError(f"the radius of an L1 ball must be finite and not negative, {self.radius} was given")
         object.__setattr__(self, "middle", middle)
         object.__setattr__(self, "low", box.low)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netopt.arrays import BoolArray, FloatArray, IntArray, sparse
+from netopt.checks import as_numbers
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
@@ -61,9 +62,10 @@ class Polytope(Domain):
 
     def __post_init__(self) -> None:
         box = Box(self.low, self.high)
-        matrix = sparse.csr_array(self.matrix).astype(np.float64)
-        row_lower = np.asarray(self.row_lower, dtype=np.float64)
-        row_upper = np.asarray(self.row_upper, dtype=np.float64)
+        rows = self.matrix if sparse.issparse(self.matrix) else np.atleast_2d(as_numbers(self.matrix, "the rows"))
+        matrix = sparse.csr_array(rows).astype(np.float64)
+        row_lower = as_numbers(self.row_lower, "the rows' lower sides")
+        row_upper = as_numbers(self.row_upper, "the rows' upper sides")
         if matrix.shape != (row_lower.size, box.dimension) or row_lower.shape != row_upper.shape:
             raise InputError(
                 f"a polytope over {box.dimension} inputs was given a matrix of shape {matrix.shape}, {row_lower.size}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from netopt.arrays import FloatArray
+from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
@@ -26,6 +27,8 @@ def write_vnnlib(prop: Property, path: str | Path) -> None:
     InputError
         A domain has no form in VNN-LIB 1.0 (L1 balls, integers), or the file cannot be written.
     """
+    check_kind(prop, Property, "the property", "give a Property")
+    check_kind(path, (str, Path), "the path", "give text or a pathlib.Path")
     text = "\n".join(_lines(prop)) + "\n"
     target = Path(path)
     try:

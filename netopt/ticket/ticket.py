@@ -10,11 +10,13 @@ import numpy as np
 
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.preactivation import PreactivationBounds
+from netopt.checks import as_whole, check_callable, check_kind, is_positive
 from netopt.errors import InputError, InvalidOptionError
 from netopt.network.load import load_network
 from netopt.network.network import Network
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
+from netopt.specification.fit import check_fit
 from netopt.subset_sum.search import Effort
 from netopt.ticket.build import build_ticket
 from netopt.ticket.carry import POINTS
@@ -117,10 +119,12 @@ def find_ticket(
     """
     network = load_network(target)
     _check_options(width, scale, seed, size, dimension)
+    check_callable(advance, "advance")
     inputs = _checked_domain(network, domain)
     scaling = reaching_scales(width, size) if scale is None else equal_scales(scale)
     layers = learned_layers(network, inputs, scaling, dimension)
     effort = effort or Effort()
+    check_kind(effort, Effort, "the effort", "give an Effort, or None")
     check_memory(layers, width, effort)
     found = build_ticket(
         network,
@@ -135,15 +139,13 @@ def find_ticket(
 
 
 def _check_options(width: int, scale: float | None, seed: int, size: int | None, dimension: int | None) -> None:
-    if width < 1:
-        raise InvalidOptionError(f"width={width} leaves nothing to choose from; give 1 or more, such as 256")
-    if scale is not None and not (np.isfinite(scale) and scale > 0.0):
-        raise InvalidOptionError(f"scale={scale:g} is not a positive number; give one, such as 8, or leave it out")
-    if seed < 0:
-        raise InvalidOptionError(f"seed={seed} is negative; give 0 or more")
-    if dimension is not None and dimension < 1:
-        raise InvalidOptionError(f"dimension={dimension} is none of a problem; give 1 or more, or leave it out")
-    if size is not None and not 1 <= size <= width // 2:
+    as_whole(width, "width", 1)
+    if scale is not None and not (is_positive(scale) and np.isfinite(scale)):
+        raise InvalidOptionError(f"scale={scale} is not a positive number; give one, such as 8, or leave it out")
+    as_whole(seed, "seed", 0)
+    if dimension is not None:
+        as_whole(dimension, "dimension", 1)
+    if size is not None and not 1 <= as_whole(size, "size", 1) <= width // 2:
         raise InvalidOptionError(
             f"size={size} filters cannot be kept of about {width} a sign; give 1 to {width // 2}, half the width"
         )
@@ -162,8 +164,7 @@ def _checked_domain(network: Network, domain: Domain | None) -> Domain:
             raise InputError(f"{node.name!r} of the target holds a weight that is not finite; repair the target")
     if domain is None:
         return Box(-np.ones(network.input_size), np.ones(network.input_size))
-    if domain.dimension != network.input_size:
-        raise InputError(f"the domain has {domain.dimension} inputs and the target {network.input_size}")
+    check_fit(network, domain)
     if not (domain.lower <= domain.upper).all():
         raise InputError("the domain is empty; give inputs that the ticket is for")
     return domain

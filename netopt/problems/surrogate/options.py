@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netopt.checks import check_kind
+from netopt.checks import check_kind, is_number
 from netopt.errors import InvalidOptionError
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Surrogate:
     def __post_init__(self) -> None:
         if not self.rungs:
             raise InvalidOptionError("the surrogate has no pruned network; give at least one method and rate")
+        check_kind(self.rungs, tuple, "rungs", "give a tuple of Pruning")
 
     def require(self, network: Network) -> None:
         """Check that saved masks among the rungs are masks of `network`, before anything is searched.
@@ -115,6 +116,10 @@ class RelaxedSurrogate:
 
     rate: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.rate is not None and not (is_number(self.rate) and 0.0 <= self.rate < 1.0):
+            raise InvalidOptionError(f"rate is {self.rate!r}; give the fraction of weights removed, in [0, 1), or None")
+
 
 def parse_surrogate(text: str) -> Surrogate | RelaxedSurrogate:
     """Read the value of ``--prune``.
@@ -132,6 +137,7 @@ def parse_surrogate(text: str) -> Surrogate | RelaxedSurrogate:
     >>> parse_surrogate("domain-aware:0.8").exact
     False
     """
+    check_kind(text, str, "prune", _FORMS)
     head, colon, rest = text.strip().partition(":")
     if head == _RELAXED:
         return RelaxedSurrogate(_rate(text, rest) if colon else None)

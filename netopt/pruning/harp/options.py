@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from netopt.checks import as_whole, is_number, is_positive
 from netopt.errors import InvalidOptionError
 from netopt.gpu.device import DEVICES
 from netopt.pruning.harp.losses import LOSSES, Attack
@@ -13,6 +14,8 @@ from netopt.pruning.harp.starts import STARTS
 STRUCTURES = ("weights", "channels")
 #: Length of an attack's steps, added up, in units of its radius.
 _WAY = 2.5
+#: Options that count, and the least of each.
+_COUNTS = {"pretrain_epochs": 0, "epochs": 0, "finetune_epochs": 0, "seed": 0, "attack_steps": 1, "batch": 1}
 _POSITIVE = (
     "epsilon",
     "pretrain_learning_rate",
@@ -89,20 +92,18 @@ class HarpOptions:
         ):
             if value not in known:
                 raise InvalidOptionError(f"{name}={value!r} is unknown; choose one of {', '.join(known)}")
-        if not 0.0 < self.keep < 1.0:
-            raise InvalidOptionError(f"keep={self.keep:g} is not in (0, 1); give the share to be kept")
-        self._check_least(0, "pretrain_epochs", "epochs", "finetune_epochs", "seed")
-        self._check_least(1, "attack_steps", "batch")
+        if not (is_number(self.keep) and 0.0 < self.keep < 1.0):
+            raise InvalidOptionError(f"keep={self.keep} is not in (0, 1); give the share to be kept")
+        for name, least in _COUNTS.items():
+            as_whole(getattr(self, name), name, least)
         for name in _POSITIVE:
             value = getattr(self, name)
-            if value is not None and not 0.0 < value < math.inf:
-                raise InvalidOptionError(f"{name}={value:g} is not a positive number; give one")
-        if self.beta is not None and not (math.isfinite(self.beta) and self.beta >= 0.0):
-            raise InvalidOptionError(f"beta={self.beta:g} is negative or no number; give 0 or more")
-        if not self.lower < self.upper:
-            raise InvalidOptionError(
-                f"the inputs' range [{self.lower:g}, {self.upper:g}] is empty; give lower below upper"
-            )
+            if value is not None and not (is_positive(value) and value < math.inf):
+                raise InvalidOptionError(f"{name}={value} is not a positive number; give one")
+        if self.beta is not None and not (self.beta == 0.0 or (is_positive(self.beta) and self.beta < math.inf)):
+            raise InvalidOptionError(f"beta={self.beta} is negative or no number; give 0 or more")
+        if not (is_number(self.lower) and is_number(self.upper) and self.lower < self.upper):
+            raise InvalidOptionError(f"the inputs' range [{self.lower}, {self.upper}] is empty; give lower below upper")
         if self.structure == "channels" and self.start != "uniform":
             raise InvalidOptionError(f"start={self.start!r} is for single weights; channels start uniform")
 
@@ -126,8 +127,3 @@ class HarpOptions:
     def known_beta(self) -> float:
         """The weight of the loss's robust part."""
         return LOSSES[self.loss][1] if self.beta is None else self.beta
-
-    def _check_least(self, least: int, *names: str) -> None:
-        for name in names:
-            if getattr(self, name) < least:
-                raise InvalidOptionError(f"{name}={getattr(self, name)} is too small; give {least} or more")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.network.network import Network
 
@@ -49,6 +50,7 @@ def check_data(
     InputError
         Shapes, range or labels do not fit.
     """
+    check_kind(network, Network, "the network", "read it with netopt.load_network")
     points = np.asarray(images)
     count = points.shape[0] if points.ndim else 0
     if points.dtype.kind not in "fiu" or not count or points.size != count * network.input_size:
