@@ -45,6 +45,7 @@ def plan_reduction(network: Network, domain: Domain, bounds: PreactivationBounds
     if convolutions:
         free = make_plan(network, domain, bounds, patterns, grains(network, convolutions))
         chosen = {(name, k) for name, k in convolutions if _pays(free, name, k)}
+        chosen -= _written_into_readers(network, bounds, convolutions - chosen)
     # Next to a convolution that stays one whole channels are kept, so rows are chosen with that known.
     plan = make_plan(network, domain, bounds, patterns, grains(network, chosen))
     for name, k in chosen:
@@ -62,6 +63,27 @@ def _pays(plan: Plan, name: str, k: int) -> bool:
     rows = fan_in(of_pattern, np.ones(linear_map.in_size, dtype=bool))[kept].sum()
     work = fan_in(of_pattern, plan.keep[node.inputs[k]])[kept].sum()
     return bool(kept.any() and rows <= _LARGEST and work <= max(_SMALL, _SHARE * linear_map.fan_in.sum()))
+
+
+def _written_into_readers(
+    network: Network, bounds: PreactivationBounds, staying: set[tuple[str, int]]
+) -> set[tuple[str, int]]:
+    """Return the 1x1 convolutions that vanish into convolutions that stay: as matrices they could not.
+
+    Their ReLUs are active on at least as many whole channels as they read, so the readers store no more afterwards.
+    """
+    found: set[tuple[str, int]] = set()
+    for relu in network.relus:
+        readers = [(a.name, k) for a in network.affines for k, source in enumerate(a.inputs) if source == relu.name]
+        node = network[relu.input]
+        assert isinstance(node, Affine)
+        mixing = [m for m in node.maps if isinstance(m, Convolution) and m.pointwise]
+        if not readers or not staying.issuperset(readers) or len(mixing) < len(node.maps):
+            continue
+        active = bounds.lower[relu.name].reshape(mixing[0].out_shape[0], -1).min(axis=1) >= 0.0
+        if np.count_nonzero(active) >= sum(m.in_shape[0] for m in mixing):
+            found |= {(node.name, k) for k in range(len(node.maps))}
+    return found
 
 
 def _some_rows(linear_map: LinearMap, rows: IntArray) -> Sparse:

@@ -48,6 +48,20 @@ def test_active_channels_vanish_and_the_others_stay(padded: bool) -> None:
     assert reduction.after.weights < reduction.before.weights
 
 
+def test_channels_small_enough_to_write_out_still_vanish_into_a_reader_that_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(convolutions, "_SMALL", 8 * 2 * 30)  # the lift; the reader has 24 pixels of 3 x 8 x 2 x 3 each
+    generator = np.random.default_rng(4)
+    reader = Convolution(generator.normal(size=(3, 8, 2, 3)), (8, 5, 6), (1, 1), (1, 0, 0, 1))
+    network, box = _network(np.abs(generator.normal(size=(8, 2))), np.ones(8), reader), Box(np.zeros(60), np.ones(60))
+    reduction = reduce_network(network, box, compute_bounds(network, box))
+    x = generator.uniform(size=(200, 60))
+    assert reduction.network.forward(x) == pytest.approx(network.forward(x), rel=1e-12, abs=1e-12)
+    assert reduction.network.relu_count == 0
+    assert reduction.after.weights <= 3 * 2 * 2 * 3
+
+
 def test_channels_stay_where_writing_them_out_stores_more() -> None:
     generator = np.random.default_rng(1)
     lift = np.abs(generator.normal(size=(2, 9)))
