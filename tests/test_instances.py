@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 
 from instances import FOLDER, load_instances
+from instances.make import listing, proved
 from instances.make.image_data import read_image_data
 from instances.make.random_networks import random_weights
 from instances.make.robustness import write_robustness
@@ -95,6 +99,73 @@ def test_a_witness_is_checked_against_box_and_scores(
     square: tuple[Path, Path], point: tuple[float, float], holds: bool
 ) -> None:
     assert is_counterexample(*square, point) is holds
+
+
+@pytest.mark.parametrize(("radius", "status", "by"), [(0.0625, "unsat", "netopt check"), (0.125, "sat", None)])
+def test_a_proof_that_the_checker_finds_valid_confirms(
+    square: tuple[Path, Path],
+    radius: float,
+    status: str,
+    by: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    network, prop = square
+    write_robustness(prop, np.array([0.4, 0.6]), 0, radius, "a square")
+    arguments = ["verify", str(network), str(prop), "--time-limit=60", "--json", "--quiet"]
+    monkeypatch.setattr(sys, "argv", ["proved", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        proved.main()
+    answer = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 0
+    assert (answer["status"], answer["confirmed_by"]) == (status, by)
+    checks = [stage for stage in answer["stages"] if stage["name"] == "check"]
+    assert [stage["status"] for stage in checks] == (["valid"] if by else [])
+
+
+@pytest.mark.parametrize("found", ["trusting", "invalid"])
+def test_a_proof_that_the_checker_does_not_find_valid_confirms_nothing(found: str) -> None:
+    answer = {"status": "unsat", "confirmed_by": None, "stages": []}
+    check = {"status": found, "seconds": 1.0, "parts": 3, "own_splits": 0}
+    checked = proved.with_check(answer, check)
+    assert checked["confirmed_by"] is None
+    assert checked["stages"] == [{"name": "check", **check}]
+
+
+INSIDE, OUTSIDE = "[0.52, 0.48]", "[0.6, 0.4]"
+
+
+@pytest.mark.parametrize(
+    ("known", "rows", "answer"),
+    [
+        ("unknown", [("unsat", "netopt check", None)], "unsat"),
+        ("unknown", [("unsat", "", None)], None),
+        ("unknown", [("sat", "", INSIDE)], "sat"),
+        ("unknown", [("sat", "", OUTSIDE)], None),
+        ("unknown", [("timeout", "", None)], None),
+        ("unsat", [("timeout", "", None)], "unsat"),
+        ("sat", [("timeout", "", None)], "sat"),
+        ("unsat", [("sat", "", INSIDE)], None),
+        ("sat", [("unsat", "", None)], None),
+        ("unknown", [("unsat", "scip", None), ("sat", "", INSIDE)], None),
+    ],
+)
+def test_an_answer_is_written_only_where_it_was_earned(
+    square: tuple[Path, Path],
+    known: str,
+    rows: list[tuple[str, str, str | None]],
+    answer: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = square[0].parent
+    key = ("networks/square.onnx", "properties/p.vnnlib.gz")
+    for path, name in zip(square, key, strict=True):
+        (folder / name).parent.mkdir()
+        path.rename(folder / name)
+    monkeypatch.setattr(listing, "FOLDER", folder)
+    columns = ["onnx", "vnnlib", "status", "confirmed_by", "witness"]
+    pd.DataFrame([(*key, *row) for row in rows], columns=columns).to_parquet(folder / "table.parquet")
+    assert listing.earned_answers([folder / "table.parquet"], [], {key: known}).get(key) == answer
 
 
 def test_boxes_end_at_zero_and_one(tmp_path: Path) -> None:
