@@ -15,6 +15,7 @@ from problems import Margin, margins
 from formulations.big_m import BigM
 from netopt.bounds.crown import crown_bounds
 from netopt.bounds.difference import difference_bounds
+from netopt.engines.engine import Maximization
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.engines.transferred import corrected
@@ -32,13 +33,15 @@ def best_dense(problem: Margin, reduction: Reduction, objective: SlackObjective,
     """Return the best value on the dense network of all incumbents of the sparse one."""
     points = [problem.domain.center]
     answer = ENGINE.maximize(
-        reduction.network,
-        problem.domain,
-        objective,
-        reduction.bounds,
-        SolverParameters(time_limit=seconds),
-        start=problem.domain.center,
-        on_point=points.append,
+        Maximization(
+            reduction.network,
+            problem.domain,
+            objective,
+            reduction.bounds,
+            SolverParameters(time_limit=seconds),
+            start=problem.domain.center,
+            on_point=points.append,
+        )
     )
     points += [] if answer.point is None else [answer.point]
     return float((problem.network.forward(np.array(points)) @ problem.weights).max())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from problems import Margin, margins
 
 from formulations.big_m import BigM
 from netopt.bounds.rows import bound_rows
-from netopt.engines.engine import NetworkSolver
+from netopt.engines.engine import EngineResult, Maximization, NetworkSolver
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.engines.transfer import TransferEngine
@@ -38,10 +38,10 @@ class Reduced:
 
     name: str = "dense"
 
-    def maximize(self, network, domain, objective, bounds, parameters, **callbacks):
-        """Maximise over the reduced network; see `netopt.engines.engine.NetworkSolver`."""
-        reduction = reduce_network(network, domain, bounds)
-        return ENGINE.maximize(reduction.network, domain, objective, reduction.bounds, parameters, **callbacks)
+    def maximize(self, problem: Maximization) -> EngineResult:
+        """See `netopt.engines.engine.NetworkSolver`."""
+        reduction = reduce_network(problem.network, problem.domain, problem.bounds)
+        return ENGINE.maximize(replace(problem, network=reduction.network, bounds=reduction.bounds))
 
 
 def traced(engine: NetworkSolver, problem: Margin, seconds: float) -> tuple[list[tuple[float, float]], bool]:
@@ -49,12 +49,14 @@ def traced(engine: NetworkSolver, problem: Margin, seconds: float) -> tuple[list
     trace: list[tuple[float, float]] = []
     began = time.process_time()
     answer = engine.maximize(
-        problem.network,
-        problem.domain,
-        SlackObjective.linear(problem.weights),
-        problem.bounds,
-        SolverParameters(time_limit=seconds),
-        on_bound=lambda bound: trace.append((time.process_time() - began, bound)),
+        Maximization(
+            problem.network,
+            problem.domain,
+            SlackObjective.linear(problem.weights),
+            problem.bounds,
+            SolverParameters(time_limit=seconds),
+            on_bound=lambda bound: trace.append((time.process_time() - began, bound)),
+        )
     )
     trace.append((time.process_time() - began, answer.dual_bound))
     return trace, answer.termination.value != "time_limit"

@@ -22,7 +22,7 @@ from netopt.attack.gradient_ascent import attack_case
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.rows import bound_rows
-from netopt.engines.engine import NetworkSolver
+from netopt.engines.engine import Maximization, NetworkSolver
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.engines.relaxed import RelaxedEngine
@@ -125,11 +125,13 @@ def open_margins(name: str, data: Path, radius: float) -> Iterator[Instance]:
 def _run(instance: Instance, engine: NetworkSolver, seconds: float) -> dict[str, object]:
     wall, begun = time.monotonic(), time.process_time()
     answer = engine.maximize(
-        instance.network,
-        instance.box,
-        instance.objective,
-        instance.bounds,
-        SolverParameters(time_limit=seconds, bound_limit=BOUND_LIMIT),
+        Maximization(
+            instance.network,
+            instance.box,
+            instance.objective,
+            instance.bounds,
+            SolverParameters(time_limit=seconds, bound_limit=BOUND_LIMIT),
+        )
     )
     return {
         "crown": round(instance.crown, 4),

@@ -19,7 +19,7 @@ from formulations.triangle import Triangle
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.rows import bound_rows
-from netopt.engines.engine import EngineResult
+from netopt.engines.engine import EngineResult, Maximization
 from netopt.engines.milp import MilpEngine, solve_slack_model
 from netopt.engines.objective import SlackObjective
 from netopt.engines.relaxed import RelaxedEngine
@@ -117,7 +117,7 @@ def _methods(
     }
     for label, engine in engines.items():
         begun = time.process_time()
-        yield _row(label, engine.maximize(*problem, parameters), begun, None)
+        yield _row(label, engine.maximize(Maximization(*problem, parameters)), begun, None)
     for label, (rate, ties) in RELAXED.items():
         begun = time.process_time()
         relaxed = RelaxedModel.split(*problem, BigM(), rate).tie(ties, _never, None)

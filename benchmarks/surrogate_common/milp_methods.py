@@ -11,7 +11,7 @@ from formulations.triangle import Triangle
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.rows import bound_rows
-from netopt.engines.engine import EngineResult
+from netopt.engines.engine import EngineResult, Maximization
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.network.network import Network
@@ -137,14 +137,16 @@ def _solve(
     trace.offer(problem.domain.center)
     with trace.stage(f"solve {formulation.name}"), Improving(trace, means.seed, improve) as judge:
         answer = MilpEngine(means.solver, formulation).maximize(
-            network,
-            problem.domain,
-            trace.objective if objective is None else objective,
-            bounds,
-            SolverParameters(time_limit=trace.remaining, seed=means.seed),
-            start=trace.point if formulation.exact else None,
-            on_point=judge,
-            interrupt=trace.halt,
+            Maximization(
+                network,
+                problem.domain,
+                trace.objective if objective is None else objective,
+                bounds,
+                SolverParameters(time_limit=trace.remaining, seed=means.seed),
+                start=trace.point if formulation.exact else None,
+                on_point=judge,
+                interrupt=trace.halt,
+            )
         )
         if answer.point is not None:
             judge(answer.point)

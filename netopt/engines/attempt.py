@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,39 +9,29 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from netopt.arrays import FloatArray
-from netopt.bounds.preactivation import PreactivationBounds
-from netopt.engines.engine import DualBoundCallback, EngineResult, PointCallback
-from netopt.engines.objective import SlackObjective
-from netopt.network.network import Network
+from netopt.engines.engine import EngineResult, Maximization
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.result import Termination
-from netopt.specification.domain import Domain
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False)
 class Attempt:
     """One call of `netopt.engines.engine.NetworkSolver.maximize`.
 
     Attributes
     ----------
+    problem : what is asked.
     dual : smallest bound proved so far.
     point, value : the best member of the domain seen so far, and the objective there on the network.
     nodes : of the searches so far.
     """
 
-    network: Network
-    domain: Domain
-    objective: SlackObjective
-    bounds: PreactivationBounds
-    parameters: SolverParameters
-    on_point: PointCallback | None
-    on_bound: DualBoundCallback | None
-    interrupt: threading.Event | None
-    dual: float = np.inf
-    point: FloatArray | None = None
-    value: float = -np.inf
-    nodes: int = 0
-    _begun: float = field(default_factory=time.monotonic)
+    problem: Maximization
+    dual: float = field(default=np.inf, kw_only=True)
+    point: FloatArray | None = field(default=None, kw_only=True)
+    value: float = field(default=-np.inf, kw_only=True)
+    nodes: int = field(default=0, kw_only=True)
+    _begun: float = field(default_factory=time.monotonic, kw_only=True)
 
     @property
     def spent(self) -> float:
@@ -52,13 +41,13 @@ class Attempt:
     @property
     def remaining(self) -> float | None:
         """Seconds left, None without a limit."""
-        limit = self.parameters.time_limit
+        limit = self.problem.parameters.time_limit
         return None if limit is None else max(0.0, limit - self.spent)
 
     @property
     def deadline(self) -> float | None:
         """Value of `time.monotonic` at which the call has to end, None without a limit."""
-        limit = self.parameters.time_limit
+        limit = self.problem.parameters.time_limit
         return None if limit is None else self._begun + limit
 
     def portion(self, share: float, most: float) -> float:
@@ -69,47 +58,47 @@ class Attempt:
     @property
     def enough(self) -> float:
         """The bound at which nothing is left to prove: the caller's limit, or the best point's value."""
-        limit = -np.inf if self.parameters.bound_limit is None else self.parameters.bound_limit
+        limit = -np.inf if self.problem.parameters.bound_limit is None else self.problem.parameters.bound_limit
         return max(limit, self.value + self._gap)
 
     @property
     def _gap(self) -> float:
         if self.point is None:
             return 0.0
-        return max(self.parameters.absolute_gap, self.parameters.relative_gap * abs(self.value))
+        return max(self.problem.parameters.absolute_gap, self.problem.parameters.relative_gap * abs(self.value))
 
     def stopped(self) -> bool:
         """Return whether the call has to end, or has a point that is good enough."""
-        if (self.interrupt is not None and self.interrupt.is_set()) or self.remaining == 0.0:
+        if (self.problem.interrupt is not None and self.problem.interrupt.is_set()) or self.remaining == 0.0:
             return True
         return self._aimed
 
     @property
     def _aimed(self) -> bool:
-        aim = self.parameters.objective_limit
+        aim = self.problem.parameters.objective_limit
         return aim is not None and self.value >= aim
 
     def left(self, seconds: float | None) -> SolverParameters:
         """Return the caller's parameters with `seconds` and what is left of the nodes."""
-        limit = self.parameters.node_limit
+        limit = self.problem.parameters.node_limit
         nodes = None if limit is None else max(limit - self.nodes, 0)
-        return replace(self.parameters, time_limit=seconds, node_limit=nodes)
+        return replace(self.problem.parameters, time_limit=seconds, node_limit=nodes)
 
     def proved(self, bound: float) -> None:
         """Note a bound."""
         if bound < self.dual:
             self.dual = bound
-            if self.on_bound is not None:
-                self.on_bound(bound)
+            if self.problem.on_bound is not None:
+                self.problem.on_bound(bound)
 
     def seen(self, points: FloatArray) -> None:
         """Note members of the domain (k, n); tell the caller of the best, where it is the best so far."""
-        values = self.objective.value(points, self.network.forward(points))
+        values = self.problem.objective.value(points, self.problem.network.forward(points))
         best = int(np.argmax(values))
         if values[best] > self.value:
             self.point, self.value = points[best], float(values[best])
-            if self.on_point is not None:
-                self.on_point(self.point)
+            if self.problem.on_point is not None:
+                self.problem.on_point(self.point)
 
     def ended(self) -> Termination | None:
         """Return why the call is over, None if it is not."""
@@ -119,7 +108,7 @@ class Attempt:
             return Termination.BOUND_LIMIT
         if self._aimed:
             return Termination.OBJECTIVE_LIMIT
-        if self.interrupt is not None and self.interrupt.is_set():
+        if self.problem.interrupt is not None and self.problem.interrupt.is_set():
             return Termination.INTERRUPTED
         return None
 

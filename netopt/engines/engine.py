@@ -1,10 +1,10 @@
-"""What every engine offers: maximise a `SlackObjective` over a network's domain, with a proven bound."""
+"""What every engine is asked and answers: a `SlackObjective` maximised over a domain, with a proven bound."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from netopt.arrays import FloatArray
@@ -19,6 +19,30 @@ from netopt.specification.domain import Domain
 PointCallback = Callable[[FloatArray], None]
 #: Called with the upper bound of the objective whenever it improved.
 DualBoundCallback = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maximization:
+    """What an engine is asked: the largest value of `objective` over the outputs of `network` on `domain`.
+
+    Attributes
+    ----------
+    bounds : bounds of the pre-activations over `domain` (or a superset of it).
+    parameters : limits of the call; the time limit covers building.
+    start : (n,) a member of the domain to start from.
+    on_point, on_bound : progress, possibly called from another thread.
+    interrupt : once set, the call ends soon with the bounds reached.
+    """
+
+    network: Network
+    domain: Domain
+    objective: SlackObjective
+    bounds: PreactivationBounds
+    parameters: SolverParameters = field(default_factory=SolverParameters)
+    start: FloatArray | None = field(default=None, kw_only=True)
+    on_point: PointCallback | None = field(default=None, kw_only=True)
+    on_bound: DualBoundCallback | None = field(default=None, kw_only=True)
+    interrupt: threading.Event | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -60,26 +84,5 @@ class NetworkSolver(Protocol):
     def name(self) -> str:
         """Name in results."""
 
-    def maximize(
-        self,
-        network: Network,
-        domain: Domain,
-        objective: SlackObjective,
-        bounds: PreactivationBounds,
-        parameters: SolverParameters,
-        *,
-        start: FloatArray | None = None,
-        on_point: PointCallback | None = None,
-        on_bound: DualBoundCallback | None = None,
-        interrupt: threading.Event | None = None,
-    ) -> EngineResult:
-        """Maximise `objective` over the outputs of `network` on `domain`.
-
-        Parameters
-        ----------
-        bounds : bounds of the pre-activations over `domain` (or a superset of it).
-        parameters : limits of this call; the time limit covers building.
-        start : (n,) a member of the domain to start from.
-        on_point, on_bound : progress, possibly called from another thread.
-        interrupt : once set, the call ends soon with the bounds reached.
-        """
+    def maximize(self, problem: Maximization) -> EngineResult:
+        """Solve a problem as far as its limits allow."""

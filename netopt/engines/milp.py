@@ -19,7 +19,7 @@ from formulations.milp import IntArray, MilpModel
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.encoding import Encoding, encode
-from netopt.engines.engine import DualBoundCallback, EngineResult, PointCallback
+from netopt.engines.engine import DualBoundCallback, EngineResult, Maximization, PointCallback
 from netopt.engines.objective import SlackObjective
 from netopt.errors import ModelNumbersError
 from netopt.network.network import Network
@@ -83,6 +83,7 @@ def build_slack_model(
     formulations.errors.FormulationError
         The formulation cannot write a layer.
     """
+    bounds.require(network)
     encoding = encode(network, domain, bounds, formulation, remainders=remainders)
     builder, output, rows = encoding.builder, encoding.output, objective.conjunction
     matrix, bound = objective.over(output.matrix, output.constant)
@@ -126,20 +127,8 @@ class MilpEngine:
         """The solver's name."""
         return self.solver.name
 
-    def maximize(
-        self,
-        network: Network,
-        domain: Domain,
-        objective: SlackObjective,
-        bounds: PreactivationBounds,
-        parameters: SolverParameters,
-        *,
-        start: FloatArray | None = None,
-        on_point: PointCallback | None = None,
-        on_bound: DualBoundCallback | None = None,
-        interrupt: threading.Event | None = None,
-    ) -> EngineResult:
-        """Maximise `objective`; see `netopt.engines.engine.NetworkSolver`.
+    def maximize(self, problem: Maximization) -> EngineResult:
+        """See `netopt.engines.engine.NetworkSolver`.
 
         Raises
         ------
@@ -149,16 +138,19 @@ class MilpEngine:
             The formulation cannot write a layer.
         """
         begun = time.monotonic()
-        slack_model = build_slack_model(network, domain, objective, bounds, self.formulation)
+        slack_model = build_slack_model(
+            problem.network, problem.domain, problem.objective, problem.bounds, self.formulation
+        )
+        on_point = problem.on_point
         return solve_slack_model(
             self.solver,
             slack_model,
-            parameters,
+            problem.parameters,
             begun=begun,
-            start=None if start is None else slack_model.start(start),
+            start=None if problem.start is None else slack_model.start(problem.start),
             on_point=None if on_point is None else lambda point: on_point(slack_model.input_of(point)),
-            on_bound=on_bound,
-            interrupt=interrupt,
+            on_bound=problem.on_bound,
+            interrupt=problem.interrupt,
         )
 
 

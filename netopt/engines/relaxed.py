@@ -7,21 +7,14 @@ exact.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 
 from formulations.formulation import Formulation
-from netopt.arrays import FloatArray
-from netopt.bounds.preactivation import PreactivationBounds
-from netopt.engines.engine import DualBoundCallback, EngineResult, PointCallback
+from netopt.engines.engine import EngineResult, Maximization
 from netopt.engines.milp import MilpEngine
-from netopt.engines.objective import SlackObjective
 from netopt.engines.relaxed_climb import Climb
 from netopt.engines.relaxed_rungs import Lines, Rung, Slack
-from netopt.network.network import Network
-from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.solver import MilpSolver
-from netopt.specification.domain import Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +35,16 @@ class RelaxedEngine:
     >>> import numpy as np
     >>> from formulations.big_m import BigM
     >>> from netopt.bounds.compute import compute_bounds
+    >>> from netopt.engines.engine import Maximization
     >>> from netopt.engines.objective import SlackObjective
     >>> from netopt.engines.relaxed import RelaxedEngine
     >>> from netopt.network.build import from_weights
     >>> from netopt.solvers.highs import Highs
-    >>> from netopt.solvers.parameters import SolverParameters
     >>> from netopt.specification.box import Box
     >>> network = from_weights([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])  # |x|
     >>> box = Box(np.array([-1.0]), np.array([0.5]))
     >>> objective, bounds = SlackObjective.linear(np.ones(1)), compute_bounds(network, box)
-    >>> answer = RelaxedEngine(Highs(), BigM()).maximize(network, box, objective, bounds, SolverParameters())
+    >>> answer = RelaxedEngine(Highs(), BigM()).maximize(Maximization(network, box, objective, bounds))
     >>> round(answer.dual_bound, 6)
     1.0
     """
@@ -76,20 +69,8 @@ class RelaxedEngine:
         """The solver's name."""
         return self.solver.name
 
-    def maximize(
-        self,
-        network: Network,
-        domain: Domain,
-        objective: SlackObjective,
-        bounds: PreactivationBounds,
-        parameters: SolverParameters,
-        *,
-        start: FloatArray | None = None,
-        on_point: PointCallback | None = None,
-        on_bound: DualBoundCallback | None = None,
-        interrupt: threading.Event | None = None,
-    ) -> EngineResult:
-        """Maximise `objective`; see `netopt.engines.engine.NetworkSolver`.
+    def maximize(self, problem: Maximization) -> EngineResult:
+        """See `netopt.engines.engine.NetworkSolver`.
 
         `EngineResult.termination` is that of the rung that ended the call; ``OPTIMAL`` where a relaxed rung proves a
         point optimal.
@@ -101,35 +82,22 @@ class RelaxedEngine:
         formulations.errors.FormulationError
             The formulation cannot write a layer.
         """
-        climb = Climb(
-            solver=self.solver,
-            formulation=self.formulation,
-            network=network,
-            domain=domain,
-            objective=objective,
-            bounds=bounds,
-            parameters=parameters,
-            on_point=on_point,
-            on_bound=on_bound,
-            interrupt=interrupt,
-        )
-        if start is not None:
-            climb.seen(start[None])
+        climb = Climb(problem, solver=self.solver, formulation=self.formulation)
+        if problem.start is not None:
+            climb.seen(problem.start[None])
         for rung in self.rungs:
             name = rung.climb(climb)
             ended = climb.ended()
             if ended is not None:
                 return climb.result(ended, name)
         answer = MilpEngine(self.solver, self.formulation).maximize(
-            network,
-            domain,
-            objective,
-            bounds,
-            climb.left(climb.remaining),
-            start=None if start is None else climb.point,
-            on_point=lambda point: climb.seen(point[None]),
-            on_bound=climb.proved,
-            interrupt=interrupt,
+            replace(
+                problem,
+                parameters=climb.left(climb.remaining),
+                start=None if problem.start is None else climb.point,
+                on_point=lambda point: climb.seen(point[None]),
+                on_bound=climb.proved,
+            )
         )
         return replace(
             answer,

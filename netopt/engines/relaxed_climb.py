@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from netopt.solvers.solver import MilpSolver
 _FINAL = (Termination.INTERRUPTED, Termination.MEMORY_LIMIT, Termination.ERROR)
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False)
 class Climb(Attempt):
     """One call.
 
@@ -27,9 +27,9 @@ class Climb(Attempt):
     solved : the last answer of a solver, None before.
     """
 
-    solver: MilpSolver
-    formulation: Formulation
-    solved: EngineResult | None = None
+    solver: MilpSolver = field(kw_only=True)
+    formulation: Formulation = field(kw_only=True)
+    solved: EngineResult | None = field(default=None, kw_only=True)
 
     def relaxed(self, seconds: float) -> SolverParameters:
         """Return parameters for a relaxation: an incumbent of one reaches no objective limit of the caller's."""

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from netopt.arrays import FloatArray
@@ -48,12 +48,12 @@ class Lines:
 
     def climb(self, climb: Climb) -> str:
         """See `Rung`."""
-        name = "ReLU splitting"
-        if not isinstance(climb.domain, Box | L1Ball):
+        name, asked = "ReLU splitting", climb.problem
+        if not isinstance(asked.domain, Box | L1Ball):
             return name
         limit, nodes = climb.left(None).node_limit, climb.nodes
         end = time.monotonic() + climb.portion(_LINES_SHARE, _LINES_SECONDS)
-        problem = Problem(climb.network, climb.domain, climb.bounds, (climb.objective,))
+        problem = Problem(asked.network, asked.domain, asked.bounds, (asked.objective,))
         search = PhaseSplit(problem, AttemptWatch(climb, lambda _, points: climb.seen(points)))
         while not (search.finished or climb.stopped() or (limit is not None and search.bounded >= limit)):
             now = time.monotonic()
@@ -95,8 +95,10 @@ class Slack:
 
     def climb(self, climb: Climb) -> str:
         """See `Rung`."""
-        problem = (climb.network, climb.domain, climb.objective, climb.bounds, climb.formulation)
-        model: RelaxedModel | None = RelaxedModel.split(*problem, self.rate, self.rate if self.deep else 0.0)
+        asked, deep_rate = climb.problem, self.rate if self.deep else 0.0
+        model: RelaxedModel | None = RelaxedModel.split(
+            asked.network, asked.domain, asked.objective, asked.bounds, climb.formulation, self.rate, deep_rate
+        )
         for _ in range(self.refinements + 1):
             if model is None or not model.weights or climb.stopped() or climb.ended() is not None:
                 break
@@ -121,7 +123,7 @@ class Slack:
             begun=begun,
             on_point=found,
             on_bound=climb.proved,
-            interrupt=climb.interrupt,
+            interrupt=climb.problem.interrupt,
         )
         climb.answered(answer)
         return tied.refined(model, last[0], _PUT_BACK) if last else None
@@ -150,14 +152,13 @@ class Transferred:
         """See `Rung`."""
         engine = TransferEngine(MilpEngine(climb.solver, climb.formulation), rate=self.rate)
         answer = engine.maximize(
-            climb.network,
-            climb.domain,
-            climb.objective,
-            climb.bounds,
-            climb.relaxed(climb.portion(_SPARSE_SHARE, _SPARSE_SECONDS)),
-            on_point=lambda point: climb.seen(point[None]),
-            on_bound=climb.proved,
-            interrupt=climb.interrupt,
+            replace(
+                climb.problem,
+                parameters=climb.relaxed(climb.portion(_SPARSE_SHARE, _SPARSE_SECONDS)),
+                start=None,
+                on_point=lambda point: climb.seen(point[None]),
+                on_bound=climb.proved,
+            )
         )
         climb.answered(answer)
         return answer.name

@@ -7,24 +7,19 @@ smaller of the two is the answer, and `EngineResult.name` says which.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 
-from netopt.arrays import FloatArray
 from netopt.bounds.crown import crown_bounds
 from netopt.bounds.difference import difference_bounds
 from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.rows import bound_rows
 from netopt.engines.attempt import Attempt
-from netopt.engines.engine import DualBoundCallback, EngineResult, NetworkSolver, PointCallback
-from netopt.engines.objective import SlackObjective, rows_of
+from netopt.engines.engine import EngineResult, Maximization, NetworkSolver
+from netopt.engines.objective import rows_of
 from netopt.engines.transferred import Transferred, bounds_for, transfer
-from netopt.network.network import Network
 from netopt.pruning.prune import prune
 from netopt.reduction.reduce import reduce_network
-from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.result import Termination
-from netopt.specification.domain import Domain
 
 #: The direct bound's name in results.
 DIRECT = "crown"
@@ -51,56 +46,36 @@ class TransferEngine:
         """The inner engine's name and the route to the dense bound."""
         return f"{self.engine.name} on {self.method}:{self.rate:g} plus difference ({self.form})"
 
-    def maximize(
-        self,
-        network: Network,
-        domain: Domain,
-        objective: SlackObjective,
-        bounds: PreactivationBounds,
-        parameters: SolverParameters,
-        *,
-        start: FloatArray | None = None,
-        on_point: PointCallback | None = None,
-        on_bound: DualBoundCallback | None = None,
-        interrupt: threading.Event | None = None,
-    ) -> EngineResult:
-        """Maximise `objective`; see `netopt.engines.engine.NetworkSolver`.
+    def maximize(self, problem: Maximization) -> EngineResult:
+        """See `netopt.engines.engine.NetworkSolver`.
 
         The dual bound holds for `network`. Its gap to the optimum does not vanish with time, as the objective is
         relaxed: an inner proof of optimality that does not close the gap on `network` ends as ``NODE_LIMIT``.
-        ``parameters.objective_limit`` is not handed on: values of sparse and dense network do not compare.
+        ``problem.parameters.objective_limit`` is not handed on: values of sparse and dense network do not compare.
 
         Raises
         ------
         InputError
             The pruning method or rate, the form, or the objective does not fit.
         """
-        attempt = Attempt(
-            network=network,
-            domain=domain,
-            objective=objective,
-            bounds=bounds,
-            parameters=parameters,
-            on_point=on_point,
-            on_bound=on_bound,
-            interrupt=interrupt,
-        )
+        attempt = Attempt(problem)
         direct = _direct(attempt)
-        if parameters.bound_limit is not None and direct <= parameters.bound_limit:
+        limit = problem.parameters.bound_limit
+        if limit is not None and direct <= limit:
             return attempt.result(Termination.BOUND_LIMIT, DIRECT)
         moved, moved_bounds = self._moved(attempt)
-        reduction = reduce_network(moved.network, domain, moved_bounds)
+        reduction = reduce_network(moved.network, problem.domain, moved_bounds)
         built = attempt.spent
         answer = self.engine.maximize(
-            reduction.network,
-            domain,
-            moved.objective,
-            reduction.bounds,
-            replace(attempt.left(attempt.remaining), objective_limit=None),
-            start=start,
-            on_point=lambda point: attempt.seen(point[None]),
-            on_bound=attempt.proved,
-            interrupt=interrupt,
+            replace(
+                problem,
+                network=reduction.network,
+                objective=moved.objective,
+                bounds=reduction.bounds,
+                parameters=replace(attempt.left(attempt.remaining), objective_limit=None),
+                on_point=lambda point: attempt.seen(point[None]),
+                on_bound=attempt.proved,
+            )
         )
         if answer.point is not None:
             attempt.seen(answer.point[None])
@@ -118,20 +93,21 @@ class TransferEngine:
 
     def _moved(self, attempt: Attempt) -> tuple[Transferred, PreactivationBounds]:
         """Return the transferred objective, and bounds of the network it is about."""
-        network, domain, bounds, deadline = attempt.network, attempt.domain, attempt.bounds, attempt.deadline
-        seed = attempt.parameters.seed
+        problem, deadline = attempt.problem, attempt.deadline
+        network, domain, bounds, seed = problem.network, problem.domain, problem.bounds, problem.parameters.seed
         pruned = prune(network, self.method, self.rate, domain=domain, bounds=bounds, seed=seed).network
         sparse_bounds = crown_bounds(pruned, domain, deadline=deadline)
         differences = difference_bounds(network, pruned, domain, bounds, sparse_bounds, deadline=deadline)
-        moved = transfer(attempt.objective, differences, self.form)
+        moved = transfer(problem.objective, differences, self.form)
         return moved, bounds_for(moved.network, domain, sparse_bounds)
 
 
 def _direct(attempt: Attempt) -> float:
     """Return, and note, the bound that CROWN gives on the dense network."""
-    rows = rows_of([attempt.objective])
+    problem = attempt.problem
+    rows = rows_of([problem.objective])
     upper = bound_rows(
-        attempt.network, attempt.domain, attempt.bounds, rows.output_matrix, rows.input_matrix, rows.offset
+        problem.network, problem.domain, problem.bounds, rows.output_matrix, rows.input_matrix, rows.offset
     )
     attempt.proved(float((upper / rows.norm).min()))
     return attempt.dual

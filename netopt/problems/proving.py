@@ -9,7 +9,7 @@ import numpy as np
 
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.engines.engine import EngineResult, NetworkSolver
+from netopt.engines.engine import EngineResult, Maximization, NetworkSolver
 from netopt.network.network import Network
 from netopt.problems.goal import SOLVER_MARGIN, Goal
 from netopt.problems.run import Halt, Run
@@ -77,13 +77,15 @@ class Prover:
         with self.run.stage(self.stage) as record:
             record |= {"case": goal.case, "disjunct": goal.disjunct}
             answer = self.engine.maximize(
-                self.network,
-                goal.domain,
-                goal.objective,
-                self.bounds(goal),
-                replace(self.parameters, time_limit=seconds, bound_limit=BOUND_LIMIT),
-                on_point=lambda point: self.candidate(goal, point),
-                interrupt=self.run.halt,
+                Maximization(
+                    self.network,
+                    goal.domain,
+                    goal.objective,
+                    self.bounds(goal),
+                    replace(self.parameters, time_limit=seconds, bound_limit=BOUND_LIMIT),
+                    on_point=lambda point: self.candidate(goal, point),
+                    interrupt=self.run.halt,
+                )
             )
             record |= summary(answer)
         if answer.point is not None:

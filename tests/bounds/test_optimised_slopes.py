@@ -11,11 +11,11 @@ from netopt.bounds.interval import interval_bounds
 from netopt.bounds.objectives import Objectives
 from netopt.bounds.phases import PhaseBounds
 from netopt.bounds.rows import upper_functions
+from netopt.engines.engine import Maximization
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.errors import InputError
 from netopt.solvers.highs import Highs
-from netopt.solvers.parameters import SolverParameters
 from netopt.specification.l1_ball import L1Ball
 
 
@@ -52,7 +52,7 @@ def test_the_relaxations_optimum_is_approached_from_above(seed):
     bounds = crown_bounds(network, box)
     weights = np.random.default_rng(seed).normal(size=2)
     engine = MilpEngine(Highs(), Triangle())
-    relaxed = engine.maximize(network, box, SlackObjective.linear(weights), bounds, SolverParameters())
+    relaxed = engine.maximize(Maximization(network, box, SlackObjective.linear(weights), bounds))
     search = PhaseBounds(network, box, bounds, Objectives.separate(weights[None]))
     parts, never = search.whole(), np.array([-np.inf])
     crown = float(search.bound(parts, 0, never).upper[0])

@@ -14,11 +14,11 @@ from netopt.bounds.constrained import constrained_bounds
 from netopt.bounds.neuron_bounds import Condition, bound_neurons
 from netopt.bounds.objectives import Objectives
 from netopt.bounds.phases import PhaseBounds
+from netopt.engines.engine import Maximization
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective, rows_of
 from netopt.errors import InputError
 from netopt.solvers.highs import Highs
-from netopt.solvers.parameters import SolverParameters
 from netopt.specification.box import Box
 from netopt.specification.l1_ball import L1Ball
 from netopt.specification.property import Conjunction
@@ -92,7 +92,7 @@ def test_conditions_above_the_maximum_can_be_met_nowhere_and_others_gain(seed):
     box = unit_box(network, 0.5)
     objective = SlackObjective.linear(np.ones(1))
     bounds = compute_bounds(network, box)
-    answer = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, SolverParameters())
+    answer = MilpEngine(Highs(), BigM()).maximize(Maximization(network, box, objective, bounds))
     best, found = answer.primal_bound, []
     last = network.relus[-1].name
     for enough in (best - 1e-4 * (1.0 + abs(best)), bounds.output_upper[0] + 1e-3):

@@ -13,6 +13,7 @@ from formulations.big_m import BigM
 from formulations.registry import FORMULATIONS
 from formulations.triangle import Triangle
 from netopt.bounds.compute import compute_bounds
+from netopt.engines.engine import Maximization
 from netopt.engines.milp import MilpEngine, build_slack_model
 from netopt.engines.objective import SlackObjective
 from netopt.solvers.highs import Highs
@@ -37,7 +38,9 @@ def test_the_maximum_is_that_of_all_activation_patterns(seed: int, rows: int, mi
     expected = largest_slack(perceptron, objective.conjunction, objective.norm, lower, upper)
 
     answer = ENGINE.maximize(
-        network, box, objective, compute_bounds(network, box), SolverParameters(relative_gap=0.0, absolute_gap=1e-9)
+        Maximization(
+            network, box, objective, compute_bounds(network, box), SolverParameters(relative_gap=0.0, absolute_gap=1e-9)
+        )
     )
 
     assert answer.termination is Termination.OPTIMAL
@@ -81,8 +84,8 @@ def test_a_relaxation_bounds_the_maximum_from_above() -> None:
     network, box = perceptron.network, Box(-np.ones(2), np.ones(2))
     objective = SlackObjective.linear(np.ones(1))
     bounds = compute_bounds(network, box)
-    exact = ENGINE.maximize(network, box, objective, bounds, SolverParameters())
-    relaxed = MilpEngine(Highs(), Triangle()).maximize(network, box, objective, bounds, SolverParameters())
+    exact = ENGINE.maximize(Maximization(network, box, objective, bounds))
+    relaxed = MilpEngine(Highs(), Triangle()).maximize(Maximization(network, box, objective, bounds))
     assert relaxed.dual_bound >= exact.dual_bound - 1e-6
     assert relaxed.binaries == 0
 
@@ -93,9 +96,9 @@ def test_the_bound_limit_ends_the_search_early() -> None:
     box = Box(-np.ones(4), np.ones(4))
     bounds = compute_bounds(network, box)
     objective = SlackObjective.linear(np.ones(1))
-    optimum = ENGINE.maximize(network, box, objective, bounds, SolverParameters()).dual_bound
+    optimum = ENGINE.maximize(Maximization(network, box, objective, bounds)).dual_bound
     limit = 0.5 * optimum + 0.5 * float(bounds.output_upper[0])
-    answer = ENGINE.maximize(network, box, objective, bounds, SolverParameters(bound_limit=limit))
+    answer = ENGINE.maximize(Maximization(network, box, objective, bounds, SolverParameters(bound_limit=limit)))
     assert answer.termination in (Termination.BOUND_LIMIT, Termination.OPTIMAL)
     assert optimum - 1e-6 <= answer.dual_bound <= limit
 
@@ -112,13 +115,15 @@ def test_incumbents_are_streamed_as_inputs_and_an_interrupt_ends_the_search() ->
         halt.set()
 
     answer = ENGINE.maximize(
-        network,
-        box,
-        SlackObjective.linear(np.ones(1)),
-        compute_bounds(network, box),
-        SolverParameters(time_limit=30.0),
-        on_point=found,
-        interrupt=halt,
+        Maximization(
+            network,
+            box,
+            SlackObjective.linear(np.ones(1)),
+            compute_bounds(network, box),
+            SolverParameters(time_limit=30.0),
+            on_point=found,
+            interrupt=halt,
+        )
     )
     assert len(points) > 0
     assert points[0].shape == (6,)

@@ -10,14 +10,13 @@ from exact_pieces import largest_minimum, pieces_of
 
 from formulations.big_m import BigM
 from netopt.bounds.compute import compute_bounds
-from netopt.engines.engine import EngineResult
+from netopt.engines.engine import EngineResult, Maximization
 from netopt.engines.milp import MilpEngine, build_slack_model
 from netopt.engines.objective import SlackObjective
 from netopt.network.build import from_weights
 from netopt.network.network import Network
 from netopt.solvers.checks import LARGEST_NUMBER, largest_number
 from netopt.solvers.highs import Highs
-from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.result import Termination
 from netopt.specification.box import Box
 from netopt.specification.property import Conjunction
@@ -27,7 +26,7 @@ def maximum(network: Network, box: Box, conjunction: Conjunction) -> tuple[Engin
     """Return what the engine says, and the exact maximum."""
     objective = SlackObjective.normalised(conjunction)
     bounds = compute_bounds(network, box, "crown")
-    answer = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, SolverParameters())
+    answer = MilpEngine(Highs(), BigM()).maximize(Maximization(network, box, objective, bounds))
     truth = largest_minimum(pieces_of(network, box.low, box.high), network.output, conjunction, objective.norm)
     return answer, truth
 

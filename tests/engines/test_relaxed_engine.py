@@ -15,8 +15,7 @@ from solved_cases import solved_maximum
 from formulations.big_m import BigM
 from formulations.registry import FORMULATIONS
 from netopt.bounds.compute import compute_bounds
-from netopt.bounds.preactivation import PreactivationBounds
-from netopt.engines.engine import DualBoundCallback
+from netopt.engines.engine import Maximization
 from netopt.engines.milp import MilpEngine, solve_slack_model
 from netopt.engines.objective import SlackObjective
 from netopt.engines.relaxed import RelaxedEngine
@@ -45,27 +44,9 @@ def perceptron(seed: int, sizes: tuple[int, ...]) -> Network:
     return from_weights(weights, [0.3 * generator.normal(size=o) for _, o in pairs])
 
 
-def climbing(
-    network: Network,
-    domain: Domain,
-    objective: SlackObjective,
-    bounds: PreactivationBounds,
-    parameters: SolverParameters,
-    on_bound: DualBoundCallback | None = None,
-) -> Climb:
+def climbing(problem: Maximization) -> Climb:
     """Return the state of a call."""
-    return Climb(
-        solver=Highs(),
-        formulation=BigM(),
-        network=network,
-        domain=domain,
-        objective=objective,
-        bounds=bounds,
-        parameters=parameters,
-        on_point=None,
-        on_bound=on_bound,
-        interrupt=None,
-    )
+    return Climb(problem, solver=Highs(), formulation=BigM())
 
 
 def relaxed_bound(network: Network, domain: Domain, objective: SlackObjective, rate: float, deep: float) -> float:
@@ -96,7 +77,7 @@ def test_a_relaxed_bound_is_never_below_the_maximum_and_the_ladder_ends_at_it(
     bounds = compute_bounds(network, domain)
     slack = Slack(min(rate, 0.9), deep=deep > 0.0, ties=4, refinements=1)
     engine = RelaxedEngine(Highs(), BigM(), (Lines(), Transferred(0.5), slack))
-    answer = engine.maximize(network, domain, objective, bounds, TIGHT)
+    answer = engine.maximize(Maximization(network, domain, objective, bounds, TIGHT))
     assert answer.termination is Termination.OPTIMAL
     assert answer.dual_bound == pytest.approx(expected, abs=tolerance)
     assert answer.point is not None
@@ -112,12 +93,12 @@ def test_bounds_hold_for_networks_of_every_shape(name: str, deep: float) -> None
     objective = SlackObjective.linear(np.linspace(1.0, -0.5, network.output_size))
     for domain in (Box(middle - 0.4, middle + 0.4), L1Ball(middle, 0.6, middle - 0.4, middle + 0.4)):
         bounds = compute_bounds(network, domain)
-        dense = MilpEngine(Highs(), BigM()).maximize(network, domain, objective, bounds, TIGHT)
+        dense = MilpEngine(Highs(), BigM()).maximize(Maximization(network, domain, objective, bounds, TIGHT))
         assert dense.termination is Termination.OPTIMAL
         for rate in (0.4, 1.0):
             assert relaxed_bound(network, domain, objective, rate, deep) >= dense.dual_bound - 1e-6
         below = SolverParameters(bound_limit=dense.dual_bound - 1e-4, node_limit=2000)
-        climb = climbing(network, domain, objective, bounds, below)
+        climb = climbing(Maximization(network, domain, objective, bounds, below))
         Lines().climb(climb)
         assert climb.ended() is not Termination.BOUND_LIMIT
         assert climb.dual >= dense.dual_bound - 1e-6
@@ -129,7 +110,7 @@ def test_ties_and_rows_put_back_tighten_the_bound_to_the_dense_one() -> None:
     box = Box(-0.5 * np.ones(12), 0.5 * np.ones(12))
     objective = SlackObjective.linear(np.ones(1))
     bounds = compute_bounds(network, box)
-    optimum = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, TIGHT).dual_bound
+    optimum = MilpEngine(Highs(), BigM()).maximize(Maximization(network, box, objective, bounds, TIGHT)).dual_bound
     model = RelaxedModel.split(network, box, objective, bounds, BigM(), 1.0)
     values, weights = [], []
     for tied in (model, model.tie(60, lambda: False, None)):
@@ -155,7 +136,7 @@ def test_a_sparse_proof_ends_the_call_early() -> None:
     limit = relaxed_bound(network, box, objective, 0.5, 0.0) + 1e-3
     heard: list[float] = []
     answer = RelaxedEngine(Highs(), BigM(), (Slack(0.5, ties=8),)).maximize(
-        network, box, objective, bounds, SolverParameters(bound_limit=limit), on_bound=heard.append
+        Maximization(network, box, objective, bounds, SolverParameters(bound_limit=limit), on_bound=heard.append)
     )
     assert answer.termination is Termination.BOUND_LIMIT
     assert answer.name.endswith("on a relaxed model")
@@ -170,7 +151,7 @@ def test_a_start_that_a_relaxation_proves_optimal_is_the_answer() -> None:
     objective = SlackObjective.linear(np.ones(1))
     best = np.ones(2)
     answer = RelaxedEngine(Highs(), BigM(), (Slack(0.5, ties=1),)).maximize(
-        network, box, objective, compute_bounds(network, box), SolverParameters(), start=best
+        Maximization(network, box, objective, compute_bounds(network, box), start=best)
     )
     assert answer.termination is Termination.OPTIMAL
     assert answer.name.endswith("on a relaxed model")
@@ -185,7 +166,7 @@ def test_every_formulation_takes_relaxed_layers(name: str) -> None:
     box = Box(-np.ones(5), np.ones(5))
     objective = SlackObjective.linear(np.ones(1))
     bounds = compute_bounds(network, box)
-    optimum = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, TIGHT).dual_bound
+    optimum = MilpEngine(Highs(), BigM()).maximize(Maximization(network, box, objective, bounds, TIGHT)).dual_bound
     model = RelaxedModel.split(network, box, objective, bounds, FORMULATIONS[name](), 0.5, 0.5)
     for x in box.sample(np.random.default_rng(0), 10):
         written = model.build()
@@ -202,7 +183,7 @@ def test_splitting_alone_is_never_below_the_maximum(seed: int, ball: bool, mixed
     bounds, heard = compute_bounds(network, domain), []
     for limit in (None, expected + 0.3 * max(1.0, abs(expected)), expected - 1.0):
         parameters = SolverParameters(bound_limit=limit)
-        climb = climbing(network, domain, objective, bounds, parameters, heard.append)
+        climb = climbing(Maximization(network, domain, objective, bounds, parameters, on_bound=heard.append))
         Lines().climb(climb)
         assert expected - 1e-9 * max(1.0, abs(expected)) <= climb.dual == heard[-1]
         assert climb.value <= expected + 1e-7 * max(1.0, abs(expected))
@@ -218,12 +199,12 @@ def test_splitting_proves_what_crown_leaves_open() -> None:
     box = Box(-0.5 * np.ones(12), 0.5 * np.ones(12))
     objective = SlackObjective.linear(np.ones(1))
     bounds = compute_bounds(network, box)
-    optimum = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, TIGHT).dual_bound
+    optimum = MilpEngine(Highs(), BigM()).maximize(Maximization(network, box, objective, bounds, TIGHT)).dual_bound
     limit = optimum + 1e-3
     assert bounds.output_upper[0] > optimum + 0.1
     heard: list[float] = []
     answer = RelaxedEngine(Highs(), BigM()).maximize(
-        network, box, objective, bounds, SolverParameters(bound_limit=limit), on_bound=heard.append
+        Maximization(network, box, objective, bounds, SolverParameters(bound_limit=limit), on_bound=heard.append)
     )
     assert answer.termination is Termination.BOUND_LIMIT
     assert answer.name == "ReLU splitting"
@@ -238,12 +219,14 @@ def test_a_point_that_is_good_enough_ends_the_call() -> None:
     objective = SlackObjective.linear(np.ones(1))
     points: list[np.ndarray] = []
     answer = RelaxedEngine(Highs(), BigM()).maximize(
-        network,
-        box,
-        objective,
-        compute_bounds(network, box),
-        SolverParameters(objective_limit=float(network.forward(np.zeros(12))[0])),
-        on_point=points.append,
+        Maximization(
+            network,
+            box,
+            objective,
+            compute_bounds(network, box),
+            SolverParameters(objective_limit=float(network.forward(np.zeros(12))[0])),
+            on_point=points.append,
+        )
     )
     assert answer.termination is Termination.OBJECTIVE_LIMIT
     assert answer.point is points[-1]
@@ -256,10 +239,12 @@ def test_a_transferred_proof_names_the_sparse_network() -> None:
     objective = SlackObjective.linear(np.ones(1))
     bounds = compute_bounds(network, box)
     dense = MilpEngine(Highs(), BigM())
-    optimum = dense.maximize(network, box, objective, bounds, TIGHT).dual_bound
-    sparse_bound = TransferEngine(dense, rate=0.1).maximize(network, box, objective, bounds, TIGHT).dual_bound
+    optimum = dense.maximize(Maximization(network, box, objective, bounds, TIGHT)).dual_bound
+    sparse_bound = (
+        TransferEngine(dense, rate=0.1).maximize(Maximization(network, box, objective, bounds, TIGHT)).dual_bound
+    )
     answer = RelaxedEngine(Highs(), BigM(), (Transferred(0.1),)).maximize(
-        network, box, objective, bounds, SolverParameters(bound_limit=sparse_bound + 1e-3)
+        Maximization(network, box, objective, bounds, SolverParameters(bound_limit=sparse_bound + 1e-3))
     )
     assert answer.termination is Termination.BOUND_LIMIT
     assert "on domain-aware:0.1 plus difference" in answer.name
@@ -277,14 +262,16 @@ def test_an_interrupt_ends_the_call_with_the_bound_so_far(rung: Rung) -> None:
         halt.set()
 
     answer = RelaxedEngine(Highs(), BigM(), (rung,)).maximize(
-        network,
-        box,
-        SlackObjective.linear(np.ones(1)),
-        compute_bounds(network, box),
-        SolverParameters(time_limit=60.0),
-        on_point=points.append,
-        on_bound=proved,
-        interrupt=halt,
+        Maximization(
+            network,
+            box,
+            SlackObjective.linear(np.ones(1)),
+            compute_bounds(network, box),
+            SolverParameters(time_limit=60.0),
+            on_point=points.append,
+            on_bound=proved,
+            interrupt=halt,
+        )
     )
     assert answer.termination is Termination.INTERRUPTED
     assert np.isfinite(answer.dual_bound)

@@ -15,6 +15,7 @@ from formulations.big_m import BigM
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.difference import difference_bounds
 from netopt.bounds.rows import bound_rows
+from netopt.engines.engine import Maximization
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.engines.transfer import DIRECT, TransferEngine
@@ -58,7 +59,7 @@ def test_the_bound_is_never_below_the_dense_maximum(
 
     bounds, told = compute_bounds(network, domain), []
     answer = TransferEngine(MILP, "domain-aware", rate, form).maximize(
-        network, domain, objective, bounds, EXACT, on_bound=told.append
+        Maximization(network, domain, objective, bounds, EXACT, on_bound=told.append)
     )
 
     assert answer.dual_bound >= dense - 1e-6
@@ -104,10 +105,10 @@ def test_the_neurons_of_the_sparse_network_tell_most() -> None:
     network = random_perceptron(np.random.default_rng(8), [4, 10, 10, 1], 0.3).network
     domain = Box(-np.full(4, 0.6), np.full(4, 0.6))
     bounds, objective = compute_bounds(network, domain), SlackObjective.linear(np.ones(1))
-    dense = MILP.maximize(network, domain, objective, bounds, EXACT).dual_bound
+    dense = MILP.maximize(Maximization(network, domain, objective, bounds, EXACT)).dual_bound
     duals = {
         form: TransferEngine(MILP, "domain-aware", 0.25, form)
-        .maximize(network, domain, objective, bounds, EXACT)
+        .maximize(Maximization(network, domain, objective, bounds, EXACT))
         .dual_bound
         for form in FORMS
     }
@@ -141,13 +142,15 @@ def test_the_result_names_its_route() -> None:
     domain = Box(-np.full(4, 0.6), np.full(4, 0.6))
     bounds, objective = compute_bounds(network, domain), SlackObjective.linear(np.ones(1))
     engine = TransferEngine(MILP, "domain-aware", 0.25)
-    answer = engine.maximize(network, domain, objective, bounds, EXACT)
+    answer = engine.maximize(Maximization(network, domain, objective, bounds, EXACT))
     assert answer.name == engine.name == f"{MILP.name} on domain-aware:0.25 plus difference (neurons)"
     limit = float(bound_rows(network, domain, bounds, np.ones((1, 1)))[0]) + 0.1
-    early = engine.maximize(network, domain, objective, bounds, SolverParameters(bound_limit=limit))
+    early = engine.maximize(Maximization(network, domain, objective, bounds, SolverParameters(bound_limit=limit)))
     assert (early.termination, early.name) == (Termination.BOUND_LIMIT, DIRECT)
     assert early.dual_bound <= limit
-    poor = TransferEngine(MILP, "random", 0.95, "constant").maximize(network, domain, objective, bounds, EXACT)
+    poor = TransferEngine(MILP, "random", 0.95, "constant").maximize(
+        Maximization(network, domain, objective, bounds, EXACT)
+    )
     assert poor.name == DIRECT
 
 
@@ -156,5 +159,5 @@ def test_an_unknown_form_is_refused() -> None:
     domain = Box(np.zeros(2), np.ones(2))
     with pytest.raises(InvalidOptionError, match="unknown form 'affine'"):
         TransferEngine(MILP, form="affine").maximize(
-            network, domain, SlackObjective.linear(np.ones(1)), compute_bounds(network, domain), EXACT
+            Maximization(network, domain, SlackObjective.linear(np.ones(1)), compute_bounds(network, domain), EXACT)
         )

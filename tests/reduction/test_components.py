@@ -13,6 +13,7 @@ from scipy.linalg import block_diag
 from formulations.registry import parse_formulation
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.preactivation import PreactivationBounds
+from netopt.engines.engine import Maximization
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.errors import InputError
@@ -99,7 +100,7 @@ def maximum(
     network: Network, domain: Domain, weights: np.ndarray, bounds: PreactivationBounds
 ) -> tuple[float, np.ndarray]:
     parameters = SolverParameters(relative_gap=0.0, absolute_gap=1e-9, time_limit=60.0)
-    answer = ENGINE.maximize(network, domain, SlackObjective.linear(weights), bounds, parameters)
+    answer = ENGINE.maximize(Maximization(network, domain, SlackObjective.linear(weights), bounds, parameters))
     assert answer.point is not None
     return answer.dual_bound, answer.point
 

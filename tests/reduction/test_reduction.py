@@ -14,6 +14,7 @@ from scipy import sparse
 from formulations.registry import parse_formulation
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.preactivation import PreactivationBounds
+from netopt.engines.engine import Maximization
 from netopt.engines.milp import MilpEngine
 from netopt.engines.model_size import model_size
 from netopt.engines.objective import SlackObjective
@@ -106,7 +107,7 @@ def test_over_an_l1_ball(kind: str) -> None:
 
 def optimum(network: Network, box: Box, weights: np.ndarray, bounds: PreactivationBounds) -> float:
     parameters = SolverParameters(relative_gap=0.0, absolute_gap=1e-9, time_limit=60.0)
-    answer = ENGINE.maximize(network, box, SlackObjective.linear(weights), bounds, parameters)
+    answer = ENGINE.maximize(Maximization(network, box, SlackObjective.linear(weights), bounds, parameters))
     assert answer.termination is Termination.OPTIMAL
     assert answer.point is not None
     return answer.dual_bound

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
-from netopt.arrays import FloatArray
-from netopt.bounds.preactivation import PreactivationBounds
 from netopt.engines.attempt import Attempt, AttemptWatch
 from netopt.engines.branch_and_bound.lanes import Lanes
 from netopt.engines.branch_and_bound.scout import Scout
 from netopt.engines.branch_and_bound.search import Problem
 from netopt.engines.branch_and_bound.team import Team
-from netopt.engines.engine import DualBoundCallback, EngineResult, PointCallback
-from netopt.engines.objective import SlackObjective
-from netopt.network.network import Network
-from netopt.solvers.parameters import SolverParameters
+from netopt.engines.engine import EngineResult, Maximization
 from netopt.solvers.result import Termination
-from netopt.specification.domain import Domain
 
 #: Name in results.
 NATIVE = "native"
@@ -41,14 +34,14 @@ class NativeEngine:
     >>> import numpy as np
     >>> from netopt.bounds.compute import compute_bounds
     >>> from netopt.engines.branch_and_bound.engine import NativeEngine
+    >>> from netopt.engines.engine import Maximization
     >>> from netopt.engines.objective import SlackObjective
     >>> from netopt.network.build import from_weights
-    >>> from netopt.solvers.parameters import SolverParameters
     >>> from netopt.specification.box import Box
     >>> network = from_weights([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])  # |x|
     >>> box = Box(np.array([-1.0]), np.array([0.5]))
     >>> objective, bounds = SlackObjective.linear(np.ones(1)), compute_bounds(network, box)
-    >>> answer = NativeEngine().maximize(network, box, objective, bounds, SolverParameters())
+    >>> answer = NativeEngine().maximize(Maximization(network, box, objective, bounds))
     >>> round(answer.dual_bound, 3), answer.termination.value
     (1.0, 'optimal')
     """
@@ -62,40 +55,19 @@ class NativeEngine:
         """Name in results."""
         return NATIVE
 
-    def maximize(
-        self,
-        network: Network,
-        domain: Domain,
-        objective: SlackObjective,
-        bounds: PreactivationBounds,
-        parameters: SolverParameters,
-        *,
-        start: FloatArray | None = None,
-        on_point: PointCallback | None = None,
-        on_bound: DualBoundCallback | None = None,
-        interrupt: threading.Event | None = None,
-    ) -> EngineResult:
-        """Maximise `objective`; see `netopt.engines.engine.NetworkSolver`.
+    def maximize(self, problem: Maximization) -> EngineResult:
+        """See `netopt.engines.engine.NetworkSolver`.
 
         `EngineResult.name` tells which search the bound rests on. ``NODE_LIMIT`` also stands for searches that have
         split all they can.
         """
-        attempt = Attempt(
-            network=network,
-            domain=domain,
-            objective=objective,
-            bounds=bounds,
-            parameters=parameters,
-            on_point=on_point,
-            on_bound=on_bound,
-            interrupt=interrupt,
-        )
-        if start is not None:
-            attempt.seen(start[None])
-        problem = Problem(network, domain, bounds, (objective,), device=self.device)
-        scout = Scout(problem, lambda _, point: attempt.seen(point[None]), attempt.stopped)
-        lanes = Lanes(problem, AttemptWatch(attempt, scout.seen), self.memory, self.team, lambda: _note(attempt, lanes))
-        lanes.advance(attempt.deadline, parameters.node_limit)
+        attempt = Attempt(problem)
+        if problem.start is not None:
+            attempt.seen(problem.start[None])
+        whole = Problem(problem.network, problem.domain, problem.bounds, (problem.objective,), device=self.device)
+        scout = Scout(whole, lambda _, point: attempt.seen(point[None]), attempt.stopped)
+        lanes = Lanes(whole, AttemptWatch(attempt, scout.seen), self.memory, self.team, lambda: _note(attempt, lanes))
+        lanes.advance(attempt.deadline, problem.parameters.node_limit)
         return attempt.result(attempt.ended() or _limit(attempt, lanes), lanes.method[0] or NATIVE)
 
 

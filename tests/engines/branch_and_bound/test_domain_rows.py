@@ -16,6 +16,7 @@ from netopt.engines.branch_and_bound.domain_rows import DomainCuts, in_network, 
 from netopt.engines.branch_and_bound.engine import NativeEngine
 from netopt.engines.branch_and_bound.schedule import schedule
 from netopt.engines.branch_and_bound.search import Problem
+from netopt.engines.engine import Maximization
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.network.network import Network
@@ -88,7 +89,7 @@ def test_maxima_of_tiny_networks_over_every_activation_pattern(kind: str, seed: 
 def assert_maximised(network: Network, domain: Domain, objective: SlackObjective, truth: float) -> None:
     bounds = compute_bounds(network, domain)
     parameters = SolverParameters(time_limit=20.0, relative_gap=1e-4, absolute_gap=1e-5)
-    answer = NativeEngine().maximize(network, domain, objective, bounds, parameters, start=domain.center)
+    answer = NativeEngine().maximize(Maximization(network, domain, objective, bounds, parameters, start=domain.center))
     assert answer.termination is Termination.OPTIMAL
     assert answer.primal_bound is not None
     assert answer.point is not None
@@ -105,7 +106,7 @@ def test_maxima_of_networks_as_a_milp_finds_them(kind: str, inputs: int) -> None
     objective = SlackObjective.linear(np.array([1.0, -0.5]))
     exact = SolverParameters(relative_gap=0.0, absolute_gap=1e-9)
     bounds = compute_bounds(network, domain)
-    truth = MilpEngine(Highs(), BigM()).maximize(network, domain, objective, bounds, exact).dual_bound
+    truth = MilpEngine(Highs(), BigM()).maximize(Maximization(network, domain, objective, bounds, exact)).dual_bound
     assert_maximised(network, domain, objective, truth)
 
 

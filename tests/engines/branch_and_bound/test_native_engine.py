@@ -24,6 +24,7 @@ from netopt.engines.branch_and_bound.lanes import Lanes, array_bytes
 from netopt.engines.branch_and_bound.schedule import Rule, schedule
 from netopt.engines.branch_and_bound.scout import Scout
 from netopt.engines.branch_and_bound.search import Problem
+from netopt.engines.engine import Maximization
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective
 from netopt.network.build import from_weights
@@ -48,14 +49,16 @@ def test_the_maximum_lies_between_its_bounds(seed: int, ball: bool, mixed: bool,
     network, domain, objective, truth = case.network, case.domain, case.objective, case.truth
     heard, shown = list[float](), list[FloatArray]()
     answer = NativeEngine().maximize(
-        network,
-        domain,
-        objective,
-        compute_bounds(network, domain),
-        QUICK,
-        start=domain.center,
-        on_point=shown.append,
-        on_bound=heard.append,
+        Maximization(
+            network,
+            domain,
+            objective,
+            compute_bounds(network, domain),
+            QUICK,
+            start=domain.center,
+            on_point=shown.append,
+            on_bound=heard.append,
+        )
     )
     slack = 1e-9 * (1.0 + abs(truth))
     assert answer.dual_bound >= truth - slack
@@ -77,13 +80,16 @@ def test_networks_of_every_shape_are_maximised(name: str) -> None:
     box = Box(middle - 0.2, middle + 0.2)
     bounds = compute_bounds(network, box)
     tight = SolverParameters(relative_gap=0.0, absolute_gap=1e-9)
-    optimum = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, tight).dual_bound
-    answer = NativeEngine().maximize(network, box, objective, bounds, QUICK, start=box.center)
+    optimum = MilpEngine(Highs(), BigM()).maximize(Maximization(network, box, objective, bounds, tight)).dual_bound
+    answer = NativeEngine().maximize(Maximization(network, box, objective, bounds, QUICK, start=box.center))
     assert answer.dual_bound >= optimum - 1e-6
     assert answer.primal_bound is not None
     assert answer.primal_bound <= optimum + 1e-6
     below = SolverParameters(time_limit=1.0, bound_limit=optimum - 1e-3)
-    assert NativeEngine().maximize(network, box, objective, bounds, below).termination is not Termination.BOUND_LIMIT
+    assert (
+        NativeEngine().maximize(Maximization(network, box, objective, bounds, below)).termination
+        is not Termination.BOUND_LIMIT
+    )
 
 
 def wide() -> tuple[Network, Box, SlackObjective]:
@@ -95,22 +101,24 @@ def wide() -> tuple[Network, Box, SlackObjective]:
 def test_limits_end_the_call_with_the_bounds_reached() -> None:
     network, box, objective = wide()
     bounds = compute_bounds(network, box)
-    reached = NativeEngine().maximize(network, box, objective, bounds, SolverParameters(node_limit=20))
+    reached = NativeEngine().maximize(Maximization(network, box, objective, bounds, SolverParameters(node_limit=20)))
     assert reached.termination is Termination.NODE_LIMIT
     assert 20 <= reached.nodes < 2000
     begun = time.monotonic()
-    late = NativeEngine().maximize(network, box, objective, bounds, SolverParameters(time_limit=1.0), start=box.center)
+    late = NativeEngine().maximize(
+        Maximization(network, box, objective, bounds, SolverParameters(time_limit=1.0), start=box.center)
+    )
     assert late.termination is Termination.TIME_LIMIT
     assert time.monotonic() - begun < 4.0
     assert late.point is not None
     assert late.primal_bound is not None
     assert late.primal_bound < late.dual_bound < np.inf
     low = SolverParameters(objective_limit=late.primal_bound - 1.0)
-    first = NativeEngine().maximize(network, box, objective, bounds, low, start=late.point)
+    first = NativeEngine().maximize(Maximization(network, box, objective, bounds, low, start=late.point))
     assert first.termination is Termination.OBJECTIVE_LIMIT
     interrupt = threading.Event()
     threading.Timer(0.5, interrupt.set).start()
-    ended = NativeEngine().maximize(network, box, objective, bounds, SolverParameters(), interrupt=interrupt)
+    ended = NativeEngine().maximize(Maximization(network, box, objective, bounds, interrupt=interrupt))
     assert ended.termination is Termination.INTERRUPTED
     assert ended.dual_bound < np.inf
 
@@ -119,7 +127,7 @@ def test_a_bound_that_suffices_ends_the_call() -> None:
     network, box, objective = wide()
     bounds = compute_bounds(network, box)
     limit = SolverParameters(bound_limit=float(bounds.output_upper[0]) * 1.01)
-    answer = NativeEngine().maximize(network, box, objective, bounds, limit)
+    answer = NativeEngine().maximize(Maximization(network, box, objective, bounds, limit))
     assert answer.termination is Termination.BOUND_LIMIT
     assert answer.dual_bound <= bounds.output_upper[0] * 1.01
 
@@ -128,7 +136,7 @@ def test_a_network_without_relus_needs_no_split() -> None:
     network, box = from_weights([[[2.0, -1.0]]], [[0.5]]), Box(-np.ones(2), np.ones(2))
     objective = SlackObjective.linear(np.ones(1))
     answer = NativeEngine().maximize(
-        network, box, objective, compute_bounds(network, box), SolverParameters(), start=np.array([1.0, -1.0])
+        Maximization(network, box, objective, compute_bounds(network, box), start=np.array([1.0, -1.0]))
     )
     assert answer.termination is Termination.OPTIMAL
     assert answer.dual_bound == pytest.approx(3.5, rel=1e-4)

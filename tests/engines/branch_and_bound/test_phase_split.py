@@ -19,12 +19,12 @@ from netopt.engines.branch_and_bound import phase_split
 from netopt.engines.branch_and_bound.branching import NONE, TRIED, candidates, choose
 from netopt.engines.branch_and_bound.leaves import LeafPrograms
 from netopt.engines.branch_and_bound.phase_split import PhaseSplit
+from netopt.engines.engine import Maximization
 from netopt.engines.milp import MilpEngine
 from netopt.engines.objective import SlackObjective, rows_of
 from netopt.network.build import from_weights
 from netopt.network.network import Network
 from netopt.solvers.highs import Highs
-from netopt.solvers.parameters import SolverParameters
 from netopt.specification.box import Box
 from netopt.specification.domain import Domain
 from netopt.specification.l1_ball import L1Ball
@@ -83,7 +83,7 @@ def test_maxima_are_those_of_a_milp_solver(network: Network) -> None:
     finish(split)
     for k, objective in enumerate(objectives):
         bounds = split.problem.bounds
-        answer = MilpEngine(Highs(), BigM()).maximize(network, box, objective, bounds, SolverParameters())
+        answer = MilpEngine(Highs(), BigM()).maximize(Maximization(network, box, objective, bounds))
         assert split.upper[k] == pytest.approx(answer.dual_bound, abs=2e-4)
         assert follower.best[k] <= split.upper[k]
 

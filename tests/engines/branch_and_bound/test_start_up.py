@@ -10,6 +10,7 @@ import sys
 import numpy as np
 from netopt.bounds.compute import compute_bounds
 from netopt.engines.branch_and_bound.engine import NativeEngine
+from netopt.engines.engine import Maximization
 from netopt.engines.objective import SlackObjective
 from netopt.network.build import from_weights
 from netopt.solvers.parameters import SolverParameters
@@ -21,7 +22,8 @@ weights = [generator.normal(size=(out, into)) for into, out in zip(sizes, sizes[
 network = from_weights(weights, [generator.normal(size=out) for out in sizes[1:]])
 box = Box(-np.ones(2), np.ones(2))
 objective, bounds = SlackObjective.linear(np.ones(1)), compute_bounds(network, box)
-answer = NativeEngine().maximize(network, box, objective, bounds, SolverParameters(time_limit=20.0), start=box.center)
+limits = SolverParameters(time_limit=20.0)
+answer = NativeEngine().maximize(Maximization(network, box, objective, bounds, limits, start=box.center))
 others = ("netopt.engines.branch_and_bound.rounds", "netopt.engines.branch_and_bound.tightening")
 unneeded = ("scipy", "torch", "numpy.ma", *others)
 loaded = [name for name in unneeded if name in sys.modules]
