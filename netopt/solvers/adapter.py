@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import abstractmethod
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from formulations.milp import MilpModel
 from netopt.arrays import FloatArray
+from netopt.errors import ModelNumbersError, SolverFailureError
 from netopt.solvers.checks import check_solve
 from netopt.solvers.monitor import Monitor
 from netopt.solvers.outcome import VendorAnswer, make_result
@@ -33,8 +35,11 @@ class Adapter(MilpSolver):
         check_solve(self, model, parameters, start)
         monitor = Monitor(model, parameters, on_incumbent, on_bound, interrupt)
         monitor.offer_start(start)
-        # Vendors disagree about a model without columns.
-        answer = self.run(model, parameters, start, monitor) if model.column_count else _columnless_answer(model)
+        try:
+            # Vendors disagree about a model without columns.
+            answer = self.run(model, parameters, start, monitor) if model.column_count else _columnless_answer(model)
+        except (ModelNumbersError, SolverFailureError) as error:
+            answer = VendorAnswer(termination=Termination.NUMERICAL, status=str(error), dual_bound=math.nan)
         return make_result(monitor, answer, f"{self.name} {self.version()}")
 
     @abstractmethod

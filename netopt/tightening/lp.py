@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from netopt.errors import ModelNumbersError
 from netopt.solvers.lp_session import LpSession
 from netopt.tightening.bounder import Bounder, Minimize
 from netopt.tightening.weak_duality import SafeBounds
@@ -20,7 +21,10 @@ class LpBounder(Bounder):
 
     def minimizer(self) -> Minimize:
         subproblem = self.subproblem
-        session = LpSession(subproblem.model, self.stop)
+        try:
+            session = LpSession(subproblem.model, self.stop)
+        except ModelNumbersError:
+            return lambda neuron, side: -math.inf  # the bounds known stay
         safe = SafeBounds(subproblem.model)
 
         def minimize(neuron: int, side: float) -> float:
