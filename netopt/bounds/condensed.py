@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from netopt.arrays import IntArray
+from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.products import Products
 from netopt.bounds.propagation import Propagation, propagate
 from netopt.bounds.unstable_network import unstable_network, unstable_neurons, unstable_products
 from netopt.network.convolution import Convolution
@@ -50,8 +52,8 @@ class Condensed:
         """Return the cheapest network over the only input set of `state`."""
         unstable = unstable_neurons(state)
         network, kept = _without_inactive(state)
-        entries, errors = unstable_products(state, unstable), {}
-        if entries <= _MOST_ENTRIES and entries < sum(_cost(m) for node in network.affines for m in node.maps):
+        errors = {}
+        if _pays(network, unstable_products(network, unstable)):
             own = unstable_network(state, unstable)
             network, kept, errors = own.network, unstable, dict(own.error)
         pairs = {}
@@ -61,6 +63,19 @@ class Condensed:
         return cls(
             propagate(network, state.inputs, pairs, errors), single_precision(network) or network, kept, unstable
         )
+
+
+def searching_products(network: Network, bounds: PreactivationBounds) -> tuple[float, float]:
+    """Return about how many products it takes to condense a network by its bounds, and then a pass through it."""
+    forward = float(sum(Products(network).own.values()))
+    unstable = {name: np.flatnonzero((low < 0.0) & (high > 0.0)) for name, (low, high) in bounds.pairs.items()}
+    entries = unstable_products(network, unstable)
+    return (bounds.unstable_count * forward, float(entries)) if _pays(network, entries) else (0.0, forward)
+
+
+def _pays(network: Network, entries: int) -> bool:
+    """Whether matrices of so many entries are cheaper than the maps of a network."""
+    return entries <= _MOST_ENTRIES and entries < sum(_cost(m) for node in network.affines for m in node.maps)
 
 
 def _cost(linear_map: LinearMap) -> int:

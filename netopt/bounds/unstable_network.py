@@ -48,13 +48,13 @@ def unstable_neurons(state: Propagation) -> dict[str, IntArray]:
     }
 
 
-def unstable_products(state: Propagation, neurons: Mapping[str, IntArray]) -> int:
+def unstable_products(network: Network, neurons: Mapping[str, IntArray]) -> int:
     """Return the number of products of one pass through `unstable_network`, at most."""
-    before, total = state.network.input_size, 0
+    before, total = network.input_size, 0
     for some in neurons.values():
         total += some.size * before
         before += some.size
-    return total + before * state.network.output_size
+    return total + before * network.output_size
 
 
 def unstable_network(state: Propagation, neurons: Mapping[str, IntArray]) -> UnstableNetwork:

@@ -52,9 +52,14 @@ class NativeProofs:
     _cases: dict[int, Lanes] = field(default_factory=dict)
 
     def first_slice(self, cases: Sequence[Sequence[Goal]], number: int = 0) -> int:
-        """Try every case shortly, twice as long each time; return the number of parts bounded so far."""
+        """Try every case shortly, twice as long each time; return the number of parts bounded so far.
+
+        Cases of networks so large that the first parts would take longer are left to the main slice.
+        """
         most = _FIRST_SECONDS if self.settings.team is None else _FIRST_TOGETHER
-        return self._advance(cases, time.monotonic() + self.run.share(_FIRST_SHARE, most * 2**number))
+        seconds = self.run.share(_FIRST_SHARE, most * 2**number)
+        quick = [goals for goals in cases if self.bounds.search_seconds(goals[0].case, len(goals)) <= seconds]
+        return self._advance(quick, time.monotonic() + seconds)
 
     def main_slice(self, cases: Sequence[Sequence[Goal]]) -> int:
         """Go on for most of the time; return the number of parts bounded so far."""

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netopt.bounds.compute import compute_bounds
+from netopt.bounds.condensed import searching_products
 from netopt.bounds.inputs import as_inputs
 from netopt.bounds.propagation import Propagation, propagate
 from netopt.bounds.unstable_network import unstable_network, unstable_neurons, unstable_products
@@ -123,6 +124,24 @@ def test_nothing_unstable_leaves_one_affine() -> None:
     state = state_over(network, box)
     neurons = unstable_neurons(state)
     small = unstable_network(state, neurons)
-    assert unstable_products(state, neurons) == 1
+    assert unstable_products(state.network, neurons) == 1
     assert [type(node).__name__ for node in small.network.nodes] == ["Affine"]
     assert small.network.forward([0.25]).tolist() == network.forward([0.25]).tolist() == [5.25]
+
+
+@pytest.mark.parametrize(("bias", "condensing", "one_pass"), [(5.0, 0.0, 1.0), (0.5, 0.0, 4.0)])
+def test_a_pass_through_the_condensed_network_counts_where_that_is_smaller(
+    bias: float, condensing: float, one_pass: float
+) -> None:
+    network = from_weights([[[1.0], [-1.0]], [[1.0, 1.0]]], [[bias, -bias], [0.0]])
+    box = Box(np.array([-1.0]), np.array([1.0]))
+    assert searching_products(network, compute_bounds(network, box)) == (condensing, one_pass)
+
+
+def test_condensing_takes_a_pass_for_every_unstable_neuron() -> None:
+    layers = [np.ones((20, 1)), np.eye(20), np.ones((1, 20))]
+    network = from_weights(layers, [np.r_[0.0, np.full(19, 5.0)], np.ones(20), np.zeros(1)])
+    box = Box(np.array([-1.0]), np.array([1.0]))
+    bounds = compute_bounds(network, box)
+    assert bounds.unstable_count == 1
+    assert searching_products(network, bounds) == (20.0 + 400.0 + 20.0, 1.0 + 2.0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from image_networks import residual_images, small_box
 
 from netopt.bounds.crown import crown_bounds
 from netopt.bounds.interval import interval_bounds
+from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.rows import bound_rows
+from netopt.problems import preparation
 from netopt.problems.goal import bound_goals, goals_of
 from netopt.problems.preparation import BoundsOfCases
 from netopt.problems.run import Run
@@ -70,3 +74,32 @@ def test_one_case_of_many_leaves_time_for_the_others() -> None:
         assert bounds.quick(goal, cases=4).level == "crown"
         assert bounds.cheap(goal) is bounds.cheap(goal)
         assert bounds.quick(goal) is bounds.quick(goal)
+
+
+@pytest.mark.parametrize(("pace", "least", "most"), [(1e15, 400.0, 500.0), (1.0, 800.0, 900.0)])
+def test_crown_gets_nearly_all_the_time_where_a_search_would_be_too_slow(
+    monkeypatch: pytest.MonkeyPatch, pace: float, least: float, most: float
+) -> None:
+    monkeypatch.setattr(preparation, "_PACE", pace)
+    given: list[float] = []
+
+    def noted(*args: Any, deadline: float, **options: Any) -> PreactivationBounds:
+        given.append(deadline - time.monotonic())
+        return crown_bounds(*args, deadline=deadline, **options)
+
+    monkeypatch.setattr("netopt.bounds.crown.crown_bounds", noted)
+    with ExitStack() as closing:
+        BoundsOfCases(NETWORK, _settings(closing), Run(1000.0)).quick(goals_of(_at_least(0.0))[0][0])
+    assert least < given[0] <= most
+
+
+@pytest.mark.parametrize(("pace", "early"), [(1e15, True), (1e4, False)])
+def test_a_slow_search_begins_when_nothing_else_is_left(
+    monkeypatch: pytest.MonkeyPatch, pace: float, early: bool
+) -> None:
+    monkeypatch.setattr(preparation, "_PACE", pace)
+    answer = verify(NETWORK, _at_least(BY_CROWN - 1e-3 * (BY_INTERVALS - BY_CROWN)), time_limit=100.0)
+    assert answer.status.value == "unsat"
+    parts = [stage["parts"] for stage in answer.stages if stage["name"] == "branch"]
+    assert (parts[0] > 0) == early
+    assert parts[-1] > 0
