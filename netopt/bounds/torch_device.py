@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,13 +38,6 @@ def import_torch() -> Any:
     except ImportError as error:
         raise InvalidOptionError("torch is not installed; install netopt[torch]") from error
     return torch
-
-
-def import_in_background() -> threading.Thread:
-    """Import torch, which takes seconds, in a thread while other work goes on; a later import waits for it."""
-    thread = threading.Thread(target=import_torch, daemon=True, name="import of torch")
-    thread.start()
-    return thread
 
 
 @contextmanager

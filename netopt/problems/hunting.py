@@ -105,13 +105,6 @@ class Hunt:
         if goal.best > before or replay is None:
             self._climb([goal], time.monotonic() + self.run.share(0.1, _POLISH_SECONDS), rounds=1, starts=point[None])
 
-    def glance(self, goal: Goal, points: FloatArray) -> None:
-        """Offer the best of some members of the domain (k, n) if it is the best so far."""
-        value = goal.objective.value(points, self.replayer.network.forward(points))
-        k = int(np.argmax(value))
-        if value[k] > goal.best:
-            self.offer(goal, points[k][None])
-
     def attack(self, cases: Sequence[Sequence[Goal]], effort: Effort, team: Team | None = None, made: int = 0) -> None:
         """Climb towards every goal of every case, the cases sharing the time that `effort` allows.
 

@@ -14,6 +14,7 @@ from netopt.arrays import FloatArray
 from netopt.attack.objective import SlackBatch
 from netopt.attack.portfolio import portfolio
 from netopt.attack.relaxed_start import relaxed_starts
+from netopt.bounds.preactivation import PreactivationBounds
 from netopt.bounds.rows import bound_rows
 from netopt.engines.engine import EngineResult, Maximization, NetworkSolver
 from netopt.engines.objective import SlackObjective
@@ -207,7 +208,8 @@ class MaximumSearch:
         with self.run.stage("solve") as record:
             start = bracket.point if self.settings.formulation.exact else None
             name = self.settings.engine_name
-            answer = self._run(self.settings.engine, name, bracket, bounds, goal, "solve", self.run.remaining, start)
+            tight, left = bounds.tight(goal), self.run.remaining
+            answer = self._run(self.settings.engine, name, bracket, tight, "solve", left, start)
             self._take(bracket, answer, "solve", record)
         if answer.termination is Termination.OPTIMAL and not bracket.closed and self.settings.formulation.exact:
             self.run.note(
@@ -222,7 +224,7 @@ class MaximumSearch:
         limit = seconds if np.isfinite(seconds) else None
         engine = self.settings.native_engine
         with self.run.stage("branch") as record:
-            answer = self._run(engine, engine.name, bracket, bounds, goal, "branch", limit, bracket.point)
+            answer = self._run(engine, engine.name, bracket, bounds.tight(goal), "branch", limit, bracket.point)
             self._take(bracket, answer, "branch", record)
             if bracket.proved_by == engine.name:  # heard of while it worked; its answer says which search it rests on
                 bracket.proved_by = answer.name
@@ -233,12 +235,13 @@ class MaximumSearch:
         engine: NetworkSolver,
         name: str,
         bracket: Bracket,
-        bounds: BoundsOfCases,
-        goal: Goal,
+        bounds: PreactivationBounds,
         stage: str,
         seconds: float | None,
         start: FloatArray | None,
     ) -> EngineResult:
+        """Ask an engine for the maximum and hear what it finds as it comes; bounds are put down to `name`."""
+
         def found(point: FloatArray) -> None:
             if bracket.offer(point[None], stage):
                 self._improved(bracket, stage)
@@ -258,7 +261,7 @@ class MaximumSearch:
                 bracket.network,
                 self.domain,
                 bracket.objective,
-                bounds.tight(goal),
+                bounds,
                 parameters,
                 start=start,
                 on_point=found,

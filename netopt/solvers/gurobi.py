@@ -79,7 +79,7 @@ class Gurobi(Adapter):
 
     name: ClassVar[str] = "gurobi"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        row_kinds=frozenset({"sos1", "indicator"}), incumbent_callback=True, mip_start=True, interrupt=True
+        row_kinds=frozenset({"sos1", "indicator"}), incumbent_callback=True, interrupt=True
     )
 
     def availability(self, model: MilpModel | None = None) -> Availability:

@@ -94,7 +94,7 @@ class Highs(Adapter):
     """
 
     name: ClassVar[str] = "highs"
-    capabilities: ClassVar[Capabilities] = Capabilities(incumbent_callback=True, mip_start=True, interrupt=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(incumbent_callback=True, interrupt=True)
 
     def availability(self, model: MilpModel | None = None) -> Availability:
         if importlib.util.find_spec("highspy") is None:

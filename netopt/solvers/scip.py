@@ -80,7 +80,7 @@ class Scip(Adapter):
 
     name: ClassVar[str] = "scip"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        row_kinds=frozenset({"sos1", "indicator"}), incumbent_callback=True, mip_start=True, interrupt=True
+        row_kinds=frozenset({"sos1", "indicator"}), incumbent_callback=True, interrupt=True
     )
 
     def availability(self, model: MilpModel | None = None) -> Availability:
@@ -130,6 +130,9 @@ def _set_options(scip: Any, parameters: SolverParameters) -> None:
         "randomization/randomseedshift": parameters.seed,
         "limits/gap": parameters.relative_gap,
         "limits/absgap": parameters.absolute_gap,
+        # With the default of 1e-6 networks over boxes as narrow as that were called infeasible.
+        "numerics/feastol": 1e-9,
+        "numerics/dualfeastol": 1e-9,
     }
     if parameters.node_limit is not None:
         settings["limits/nodes"] = parameters.node_limit

@@ -25,12 +25,11 @@ class Capabilities:
     Attributes
     ----------
     row_kinds : beyond linear rows: subset of {"sos1", "indicator"}.
-    incumbent_callback, mip_start, interrupt : whether they are supported natively.
+    incumbent_callback, interrupt : whether they are supported natively.
     """
 
     row_kinds: frozenset[str] = frozenset()
     incumbent_callback: bool = False
-    mip_start: bool = False
     interrupt: bool = False
 
 

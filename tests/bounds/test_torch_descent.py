@@ -19,7 +19,7 @@ from netopt.bounds.parts import Parts
 from netopt.bounds.phases import PhaseBounds
 from netopt.bounds.propagation import propagate
 from netopt.bounds.relaxation import relax
-from netopt.bounds.torch_device import check_device, import_in_background
+from netopt.bounds.torch_device import check_device
 from netopt.bounds.torch_ground import TorchGround
 from netopt.errors import InvalidOptionError
 from netopt.network.network import INPUT, Network
@@ -176,9 +176,3 @@ def test_a_missing_gpu_is_told() -> None:
 def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(InvalidOptionError, match="unknown device 'tpu'"):
         check_device("tpu")
-
-
-def test_torch_can_be_loaded_meanwhile() -> None:
-    thread = import_in_background()
-    thread.join(60.0)
-    assert not thread.is_alive()
