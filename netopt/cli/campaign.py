@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import click
 
+from formulations.errors import FormulationError
 from netopt.cli import options
 from netopt.cli.command import Argument, Option, command
 from netopt.cli.exits import complain
 
 if TYPE_CHECKING:
+    from netopt.campaign.problem import Problem
     from netopt.campaign.setting import Setting
+
+#: Options of both commands whose values are names or numbers, not files.
+_CHECKED = ("solver", "formulation", "bounds", "prune", "confirm", "threads", "memory_limit", "seed", "device")
 
 
 class _RunByDefault(click.Group):
@@ -67,13 +73,14 @@ def run(
 
     problems = [problem for path in lists for problem in read_problems(path)]
     settings = [parse_setting(text) for text in setting]
-    _check_options([setting for setting in settings if not setting.program], {problem.command for problem in problems})
+    _check_settings([setting for setting in settings if not setting.program], problems)
     memory = None if memory_limit is None else memory_limit * 2**30
     tasks = plan(problems, settings, Limits(time=time_limit, memory=memory))
     with shown(quiet) as on_progress:
         run_campaign(tasks, output, workers=workers, retry_errors=retry_errors, on_progress=on_progress)
     if not quiet:
-        complain(f"{output} holds the {len(tasks)} runs; 'netopt campaign report {output}' sums them up")
+        runs = "the run" if len(tasks) == 1 else f"the {len(tasks)} runs"
+        complain(f"{output} holds {runs}; 'netopt campaign report {output}' sums them up")
 
 
 @command()
@@ -114,26 +121,49 @@ campaign = _RunByDefault(
 )
 
 
-def _check_options(settings: Iterable[Setting], commands: Iterable[str]) -> None:
-    """Refuse an option that no command has now, not in every row of the table."""
-    from netopt.campaign.setting import RESERVED
+def _check_settings(settings: Sequence[Setting], problems: Sequence[Problem]) -> None:
+    """Refuse what no run could use before the first one, not in every row of the table."""
     from netopt.cli.main import app as whole
-    from netopt.errors import InvalidOptionError
 
     context = click.Context(whole)
-    for name in sorted(commands):
+    for name, example in {problem.command: problem for problem in problems}.items():
         chosen = whole.get_command(context, name)
         assert chosen is not None
-        known = {
-            option.removeprefix("--")
-            for parameter in chosen.params
-            for option in (*parameter.opts, *parameter.secondary_opts)
-            if option.startswith("--")
-        }
+        _check_options(settings, name, chosen)
         for setting in settings:
-            for option, _ in setting.options:
-                if option not in known:
-                    raise InvalidOptionError(
-                        f"the setting {setting.name!r} gives {option!r}, which netopt {name} does not have;"
-                        f" it has {', '.join(sorted(known - {*RESERVED}))}"
-                    )
+            _check_values(setting, chosen, example.arguments()[1:])
+
+
+def _check_values(setting: Setting, chosen: click.Command, arguments: list[str]) -> None:
+    """Refuse values that the command does not take."""
+    from netopt.errors import InputError, InvalidOptionError
+    from netopt.problems.settings import Settings
+
+    try:
+        given = chosen.make_context(None, [*arguments, *setting.arguments()]).params
+        with ExitStack() as closing:
+            Settings.checked(closing, isolate=True, **{name: given[name] for name in _CHECKED if name in given})
+    except click.UsageError as error:
+        raise InvalidOptionError(f"the setting {setting.name!r}: {error.format_message().rstrip('.')}") from error
+    except (InputError, FormulationError) as error:
+        raise InvalidOptionError(f"the setting {setting.name!r}: {error}") from error
+
+
+def _check_options(settings: Sequence[Setting], name: str, chosen: click.Command) -> None:
+    """Refuse options that the command does not have."""
+    from netopt.campaign.setting import RESERVED
+    from netopt.errors import InvalidOptionError
+
+    known = {
+        option.removeprefix("--")
+        for parameter in chosen.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+        if option.startswith("--")
+    }
+    for setting in settings:
+        for option, _ in setting.options:
+            if option not in known:
+                raise InvalidOptionError(
+                    f"the setting {setting.name!r} gives {option!r}, which netopt {name} does not have;"
+                    f" it has {', '.join(sorted(known - {*RESERVED}))}"
+                )

@@ -102,6 +102,7 @@ MemoryLimit = Annotated[
 Seed = Annotated[int, Option("--seed", min=0, metavar="N", help="Seed of everything random.")]
 AsJson = Annotated[bool, Option("--json", help="Print one JSON object instead of text.")]
 ResultsFile = Annotated[
-    Path | None, Option("--results-file", metavar="FILE", help="Write the result in VNN-COMP form to FILE.")
+    Path | None,
+    Option("--results-file", metavar="FILE", help="Write the result to FILE, as VNN-COMP's judges read it."),
 ]
 Quiet = Annotated[bool, Option("--quiet", help="Nothing on standard error but errors.")]

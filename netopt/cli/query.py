@@ -1,4 +1,4 @@
-"""The VNN-LIB 2.0 call: ``netopt verify Q.vnnlib --network NAME=NET.onnx --timeout S``, and what it prints."""
+"""VNN-LIB 2.0: ``netopt verify Q.vnnlib --network NAME=NET.onnx --timeout S``, and how witnesses are written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netopt.network.network import Network
-    from netopt.problems.results import VerificationResult
+    from netopt.problems.results import Witness
     from netopt.specification.vnnlib2 import NetworkDeclaration
 
 
@@ -27,16 +27,12 @@ class Query:
     vnnlib: Path
     declaration: NetworkDeclaration
 
-    def text(self, result: VerificationResult) -> str:
-        """Return the verdict in the standard's words, and the assignment that satisfies the query, if there is one."""
-        if result.status == "timeout":
-            return "timed-out"
-        if result.status != "sat" or result.witness is None:
-            return result.status.value
-        lines = [result.status.value]
+    def assignment(self, witness: Witness) -> str:
+        """Return the assignment that satisfies the query as the standard writes it."""
+        lines: list[str] = []
         sides = (
-            (self.declaration.inputs, self.network.inputs, result.witness.x.tolist()),
-            (self.declaration.outputs, self.network.outputs, result.witness.y.tolist()),
+            (self.declaration.inputs, self.network.inputs, witness.x.tolist()),
+            (self.declaration.outputs, self.network.outputs, witness.y.tolist()),
         )
         for declared, specs, values in sides:
             first = 0
@@ -57,7 +53,6 @@ def read_query(vnnlib: Path, named: Sequence[str]) -> Query:
         The option is not of that form, or does not name the query's one network, or the two disagree on the tensors.
     """
     from netopt.errors import InputError
-    from netopt.network.load import load_network
     from netopt.specification.vnnlib import read_declaration
 
     declaration = read_declaration(vnnlib)
@@ -67,7 +62,28 @@ def read_query(vnnlib: Path, named: Sequence[str]) -> Query:
     if len(named) != 1 or not (equals and path) or name != declaration.name:
         given = " ".join(f"--network {text}" for text in named)
         raise InputError(f"{given} was given; {vnnlib} needs --network {declaration.name}=NET.onnx")
-    network = load_network(Path(path), output="logits")
+    return _read(Path(path), vnnlib, declaration)
+
+
+def find_query(path: Path, vnnlib: Path) -> Query | None:
+    """Return the query that a property of VNN-LIB 2.0 is, its network read; None for a property of 1.0.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, or the two disagree on the tensors.
+    """
+    from netopt.specification.vnnlib import read_declaration
+
+    declaration = read_declaration(vnnlib)
+    return None if declaration is None else _read(path, vnnlib, declaration)
+
+
+def _read(path: Path, vnnlib: Path, declaration: NetworkDeclaration) -> Query:
+    from netopt.errors import InputError
+    from netopt.network.load import load_network
+
+    network = load_network(path, output="logits")
     for what, declared, specs in (
         ("inputs", declaration.inputs, network.inputs),
         ("outputs", declaration.outputs, network.outputs),

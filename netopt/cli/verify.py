@@ -13,10 +13,11 @@ from netopt.cli.command import Argument, Option, command
 from netopt.cli.exits import Exit, complain
 from netopt.cli.inputs import left
 from netopt.cli.progress import progress_line
-from netopt.cli.query import read_query
+from netopt.cli.query import find_query, read_query
 from netopt.cli.report import print_json, witness_text
 
 if TYPE_CHECKING:
+    from netopt.cli.query import Query
     from netopt.problems.results import VerificationResult
 
 Files = Annotated[list[Path], Argument(metavar="NET.onnx PROP.vnnlib", help="The network and the property.")]
@@ -56,19 +57,19 @@ def verify(
     """Decide a VNN-LIB property of a network.
 
     The first line is sat (an input satisfies the property), unsat (none does), unknown or timeout. A witness follows
-    sat, in VNN-COMP form.
+    sat: in VNN-COMP form, or as the tensors of a VNN-LIB 2.0 query.
     """
     begun = time.monotonic()
     from netopt.cli.outputs import check_outputs
     from netopt.problems.verification import verify as solve
 
     check_outputs(results_file, proof)
-    query = None if network is None else read_query(_only(files), network)
-    onnx, vnnlib = _pair(files) if query is None else (query.network, query.vnnlib)
-    with progress_line(f"verify {vnnlib.name}", quiet=quiet) as progress:
+    query = find_query(*_pair(files)) if network is None else read_query(_only(files), network)
+    subject = files[0] if query is None else query.network
+    with progress_line(f"verify {files[-1].name}", quiet=quiet) as progress:
         result = solve(
-            onnx,
-            vnnlib,
+            subject,
+            files[-1],
             solver=solver,
             formulation=formulation,
             bounds=bounds,
@@ -84,21 +85,24 @@ def verify(
         )
     if as_json:
         print_json(result.to_json())
+    elif network is not None and result.status == "timeout":
+        click.echo("timed-out")  # the standard's word in this call
     else:
-        click.echo(result_text(result) if query is None else query.text(result))
+        click.echo(_text(result, query))
     if results_file is not None:
-        results_file.write_text(result_text(result) + "\n", encoding="ascii")
+        results_file.write_text(_text(result, query) + "\n", encoding="ascii")
     if not quiet:
         for notice in result.notices:
             complain(notice)
     raise click.exceptions.Exit(_status(result))
 
 
-def result_text(result: VerificationResult) -> str:
-    """Return the verdict, and below it the witness of a ``sat`` in VNN-COMP form."""
+def _text(result: VerificationResult, query: Query | None) -> str:
+    """Return the verdict, and below it the witness of a ``sat`` in the form of the property's version."""
     if result.status != "sat" or result.witness is None:
         return result.status.value
-    return f"{result.status.value}\n{witness_text(result.witness)}"
+    witness = witness_text(result.witness) if query is None else query.assignment(result.witness)
+    return f"{result.status.value}\n{witness}"
 
 
 def _pair(files: list[Path]) -> tuple[Path, Path]:

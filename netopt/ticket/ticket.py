@@ -145,7 +145,7 @@ def _check_options(width: int, scale: float | None, seed: int, size: int | None,
     as_whole(seed, "seed", 0)
     if dimension is not None:
         as_whole(dimension, "dimension", 1)
-    if size is not None and not 1 <= as_whole(size, "size", 1) <= width // 2:
+    if size is not None and not 1 <= as_whole(size, "size", 0) <= width // 2:
         raise InvalidOptionError(
             f"size={size} filters cannot be kept of about {width} a sign; give 1 to {width // 2}, half the width"
         )

@@ -44,6 +44,10 @@ def test_a_campaign_and_its_report(calls: Calls, problem_list: ListOf, tmp_path:
     ("arguments", "message"),
     [
         (["--setting", "colour=red"], "gives 'colour', which netopt verify does not have; it has"),
+        (["--setting", "solver=foo"], "the setting 'solver=foo': there is no solver 'foo'; take one of"),
+        (["--setting", "name=x,formulation=foo"], "the setting 'x': there is no formulation 'foo'"),
+        (["--setting", "name=x,threads=two"], "the setting 'x': Invalid value for '--threads'"),
+        (["--setting", "name=x,prune=magnitude:2"], "the setting 'x': pruning rate 2.0 is not in [0, 1)"),
         (["--setting", "solver="], "has the part 'solver='"),
         (["--setting", "solver=highs", "--time-limit", "0"], "the time limit is 0.0; give a positive number"),
     ],
@@ -60,7 +64,7 @@ def test_bad_usage_is_one_sentence_and_status_2(
 
 def test_a_table_of_failures_has_a_report(calls: Calls, problem_list: ListOf, tmp_path: Path) -> None:
     result = _call(problem_list(["crash-1"]), "--setting", "name=a", "-o", tmp_path / "r.parquet")
-    assert "r.parquet holds the 1 runs" in result.stderr
+    assert "r.parquet holds the run;" in result.stderr
     result = _call("report", tmp_path / "r.parquet")
     assert result.exit_code == 0, result.output
     assert "Wrong answers: 0" in result.stdout

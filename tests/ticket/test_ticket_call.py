@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,6 @@ import pytest
 from ticket_cases import box_of, convolutional, perceptron
 
 from netopt.errors import InputError, InvalidOptionError
-from netopt.network.build import from_weights
 from netopt.specification.box import Box
 from netopt.subset_sum.search import Effort
 from netopt.ticket import memory
@@ -104,13 +104,13 @@ def test_without_a_domain_inputs_are_between_minus_one_and_one() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 0}, "nothing to choose from"),
+        ({"width": 0}, "width is 0; give a whole number, at least 1"),
         ({"scale": 0.0}, "not a positive number"),
         ({"scale": np.inf}, "not a positive number"),
-        ({"seed": -1}, "negative"),
+        ({"seed": -1}, "seed is -1; give a whole number, at least 0"),
         ({"size": 0}, "cannot be kept"),
         ({"size": 5}, "half the width"),
-        ({"dimension": 0}, "none of a problem"),
+        ({"dimension": 0}, "dimension is 0; give a whole number, at least 1"),
         ({"device": "tpu"}, "unknown device"),
     ],
 )
@@ -132,7 +132,10 @@ def test_domains_that_cannot_be_used_are_refused(lower: np.ndarray, upper: np.nd
 
 
 def test_weights_that_are_not_finite_and_too_little_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = from_weights([[[np.nan]], [[1.0]]], [[0.0], [0.0]])
+    network = perceptron()
+    first = network.affines[0]
+    spoilt = replace(first, bias=np.full(first.size, np.nan))
+    broken = network.with_nodes(tuple(spoilt if node is first else node for node in network.nodes))
     with pytest.raises(InputError, match="not finite"):
         find_ticket(broken, 8)
     with pytest.raises(InputError, match=r"GB are free; choose a smaller width"):
