@@ -134,8 +134,8 @@ def _check_bounds(bounds: str | PreactivationBounds, network: Network) -> None:
     if isinstance(bounds, str):
         if bounds not in LEVELS:
             raise InvalidOptionError(f"bounds={bounds!r} is unknown; choose one of {', '.join(LEVELS)}")
-    elif bounds.network_sha256 != network.sha256:
-        raise InputError("the bounds given belong to another network; compute them for this one")
+    else:
+        bounds.require(network)
 
 
 def _created_columns(copies: list[Copy], mappings: list[Mapping]) -> IntArray:

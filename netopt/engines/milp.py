@@ -21,7 +21,6 @@ from netopt.bounds.preactivation import PreactivationBounds
 from netopt.encoding import Encoding, encode
 from netopt.engines.engine import DualBoundCallback, EngineResult, Maximization, PointCallback
 from netopt.engines.objective import SlackObjective
-from netopt.errors import ModelNumbersError
 from netopt.network.network import Network
 from netopt.relaxation.remainder import Remainder
 from netopt.solvers.checks import LARGEST_NUMBER, largest_number
@@ -181,26 +180,14 @@ def solve_slack_model(
 
     largest = largest_number(slack_model.model)
     resolved = largest <= LARGEST_NUMBER
-    try:
-        answer = solver.solve(
-            slack_model.model,
-            parameters,
-            start=start,
-            on_incumbent=found,
-            on_bound=on_bound if resolved else None,
-            interrupt=interrupt,
-        )
-    except ModelNumbersError as error:
-        return EngineResult(
-            termination=Termination.NUMERICAL,
-            dual_bound=np.inf,
-            primal_bound=None,
-            point=None,
-            seconds=time.monotonic() - begun,
-            build_seconds=built,
-            name=solver.name,
-            message=str(error),
-        )
+    answer = solver.solve(
+        slack_model.model,
+        parameters,
+        start=start,
+        on_incumbent=found,
+        on_bound=on_bound if resolved else None,
+        interrupt=interrupt,
+    )
     if not resolved and answer.termination in _CLAIMS:
         message = f"numbers up to {largest:.1e} in the model are too large for its tolerances, so its bound is not used"
         answer = replace(answer, termination=Termination.NUMERICAL, vendor_status=message)
