@@ -173,7 +173,7 @@ class RestartSearch:
         widest = max(node.size for node in network.nodes)
         self.walk = continuous(domain)
         quick = isinstance(self.walk, Box) or isinstance(domain, L1Ball)
-        self.most = int(np.clip(_WORK // max(widest, domain.dimension), 8, _MOST_POINTS if quick else _FEW_POINTS))
+        self.most = int(np.clip(_WORK // max(widest, domain.dimension), 1, _MOST_POINTS if quick else _FEW_POINTS))
         self.batch = min(self.most, _FIRST_POINTS)
         self.directions = _directions(self.walk)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -27,6 +29,8 @@ def bound_rows(
     output_matrix: FloatArray,
     input_matrix: RowMatrix | None = None,
     offset: FloatArray | None = None,
+    *,
+    deadline: float | None = None,
 ) -> FloatArray:
     """Return sound upper bounds of ``output_matrix @ y + input_matrix @ x + offset`` over the domain, (r,).
 
@@ -36,6 +40,7 @@ def bound_rows(
     output_matrix : (r, m).
     input_matrix : (r, n), dense or CSR; None when no row mentions an input.
     offset : (r,) constants added.
+    deadline : value of `time.monotonic`; rows that CROWN has not come to by then are bounded by the output's bounds.
 
     Returns
     -------
@@ -60,10 +65,10 @@ def bound_rows(
     >>> bool(bound_rows(network, box, bounds, np.array([[1.0, -1.0]]))[0] < 1e-9)  # y_0 and y_1 are always equal
     True
     """
-    value = upper_functions(network, domain, bounds, output_matrix, input_matrix).bound
-    value = np.minimum(
-        value, _over_output_box(network, domain, bounds, *check_rows(network, output_matrix, input_matrix))
-    )
+    parts = _carried(network, domain, bounds, output_matrix, input_matrix, deadline)
+    value = _over_output_box(network, domain, bounds, *check_rows(network, output_matrix, input_matrix))
+    by_crown = np.concatenate([np.empty(0), *(part.bound for part in parts)])
+    value[: by_crown.size] = np.minimum(value[: by_crown.size], by_crown)
     if offset is None:
         return value
     return value + offset + 2.0 * UNIT_ROUNDOFF * (np.abs(value) + np.abs(offset))
@@ -80,15 +85,7 @@ def upper_functions(
 
     Parameters and errors are those of `bound_rows`.
     """
-    bounds.require(network)
-    state = propagate(network, as_inputs(network, domain), bounds.pairs)
-    relaxations = {r.name: relax(state.lower[r.input], state.upper[r.input]) for r in network.relus}
-    outputs, inputs = check_rows(network, output_matrix, input_matrix)
-    backward = Backward(state, relaxations)
-    parts = [
-        backward.run(start_rows(network, outputs[block], None if inputs is None else inputs[block]))
-        for block in (slice(k, k + backward.block) for k in range(0, outputs.shape[0], backward.block))
-    ]
+    parts = list(_carried(network, domain, bounds, output_matrix, input_matrix))
     if len(parts) == 1:
         return parts[0]
     return UpperFunctions(
@@ -96,6 +93,27 @@ def upper_functions(
         constant=np.concatenate([np.empty(0), *(part.constant for part in parts)]),
         bound=np.concatenate([np.empty(0), *(part.bound for part in parts)]),
     )
+
+
+def _carried(
+    network: Network,
+    domain: Domain,
+    bounds: PreactivationBounds,
+    output_matrix: FloatArray,
+    input_matrix: RowMatrix | None,
+    deadline: float | None = None,
+) -> Iterator[UpperFunctions]:
+    """Yield linear functions above the rows, block by block, until a value of `time.monotonic`."""
+    bounds.require(network)
+    state = propagate(network, as_inputs(network, domain), bounds.pairs)
+    relaxations = {r.name: relax(state.lower[r.input], state.upper[r.input]) for r in network.relus}
+    outputs, inputs = check_rows(network, output_matrix, input_matrix)
+    backward = Backward(state, relaxations)
+    for first in range(0, outputs.shape[0], backward.block):
+        if deadline is not None and time.monotonic() >= deadline:
+            return
+        block = slice(first, first + backward.block)
+        yield backward.run(start_rows(network, outputs[block], None if inputs is None else inputs[block]))
 
 
 def check_rows(

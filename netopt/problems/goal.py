@@ -115,10 +115,17 @@ def goals_of(prop: Property) -> list[list[Goal]]:
         ]
 
 
-def bound_goals(network: Network, goals: Sequence[Goal], bounds: PreactivationBounds) -> None:
-    """Bound every row of the goals of one case by CROWN backward from it; `bounds` are over the case's domain."""
+def bound_goals(
+    network: Network, goals: Sequence[Goal], bounds: PreactivationBounds, deadline: float | None = None
+) -> None:
+    """Bound every row of the goals of one case by CROWN backward from it; `bounds` are over the case's domain.
+
+    Rows that CROWN has not come to by a `deadline`, a value of `time.monotonic`, are bounded by the output's bounds.
+    """
     rows = rows_of([goal.objective for goal in goals])
-    upper = bound_rows(network, goals[0].domain, bounds, rows.output_matrix, rows.input_matrix, rows.offset)
+    upper = bound_rows(
+        network, goals[0].domain, bounds, rows.output_matrix, rows.input_matrix, rows.offset, deadline=deadline
+    )
     first = 0
     for goal in goals:
         goal.bounded(upper[first : first + goal.objective.rows], bounds.level)

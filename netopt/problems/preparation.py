@@ -30,7 +30,7 @@ KEPT = 64
 #: Share of the time left that CROWN's bounds of all cases, and tightening one case by a solver, may take.
 CROWN_SHARE, TIGHTENING_SHARE = 0.5, 0.3
 #: The same for CROWN's where a search would take more than this share of the time left for its first bounds.
-_CROWN_ALONE, _SLOW_SEARCH = 0.9, 0.25
+_CROWN_ALONE, _SLOW_SEARCH = 0.8, 0.05
 #: Passes through the network that a search makes for the first bounds of an objective, and products a second then.
 _SEARCHED, _PACE = 40, 2e9
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _MANY_CASES = 16
 #: Bounds that take no more products than these come before the first attack, which takes longer.
 _FEW_PRODUCTS = 3e7
+#: Share of the time left that the rows of all goals may take once the neurons are bounded.
+_ROWS_SHARE = 0.8
 #: Rounds of the long attack, and after how many of them the search goes on.
 _ROUNDS, _TURNS = 4, 2
 
@@ -170,11 +173,16 @@ class VerificationSteps:
             for k, goals in enumerate(cases):
                 self.run.check()
                 relus = known(goals[0], len(cases) - k)
-                bound_goals(network, goals, relus)
+                bound_goals(network, goals, relus, self._rows_end(len(cases) - k))
                 if len(cases) == 1:
                     record |= {"unstable_relus": relus.unstable_count}
             record |= {"open_disjuncts": self._open_count()}
         self._report("bounds")
+
+    def _rows_end(self, cases: int) -> float | None:
+        """Return when the rows of a case should be bounded, of so many that share the time left."""
+        left = self.run.remaining
+        return None if left is None else time.monotonic() + _ROWS_SHARE * left / cases
 
     def _search_pruned(self, surrogate: Surrogate, hunt: Hunt, bounds: BoundsOfCases) -> None:
         """Search pruned networks for a point of every open disjunct, the most promising first."""

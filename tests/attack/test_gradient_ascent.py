@@ -117,9 +117,12 @@ def test_rounds_go_on_from_those_of_an_earlier_call(monkeypatch: pytest.MonkeyPa
     case = Case(DOMAINS["box"], (Conjunction(np.eye(5)[:1], np.array([-1e3])),))
     climbs: list[tuple[int, int]] = []
     climb = RestartSearch._climb
-    monkeypatch.setattr(
-        RestartSearch, "_climb", lambda self, k: [climbs.append((k, self.batch)), climb(self, k)] and None
-    )
+
+    def noted(self: RestartSearch, number: int) -> None:
+        climbs.append((number, self.batch))
+        climb(self, number)
+
+    monkeypatch.setattr(RestartSearch, "_climb", noted)
     attack_case(network, case, generator=np.random.default_rng(7), rounds=3)
     together, climbs[:] = climbs.copy(), []
     starts, values = None, [-np.inf]
@@ -203,3 +206,26 @@ def test_never_claims_a_proved_property(vnncomp: Path) -> None:
         network = load_network(folder / f"{row['onnx']}.gz")
         for case in read_vnnlib(folder / f"{row['vnnlib']}.gz").cases:
             assert attack_case(network, case, generator=np.random.default_rng(0), rounds=1).value < 0.0
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_networks_too_large_for_a_batch_are_evaluated_point_by_point(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netopt.attack.gradient_ascent._WORK", 4)
+    network, domain = perceptron(np.random.default_rng(3), [4, 8, 2]), DOMAINS[name]
+    batches: list[int] = []
+
+    def noted(self: Network, points: np.ndarray) -> np.ndarray:
+        batches.append(len(points))
+        return forward(self, points)
+
+    forward = Network.forward
+    monkeypatch.setattr(Network, "forward", noted)
+    weights = np.array([1.0, -1.0])
+    point, value = ascend_linear(network, domain, weights, generator=np.random.default_rng(0), rounds=4)
+    assert domain.contains(point[None], 1e-9).all()
+    assert value == pytest.approx(float(forward(network, point[None])[0] @ weights))
+    at_centre = float(forward(network, domain.center[None])[0] @ weights)
+    assert (value > at_centre) == (name != "point")
+    assert max(batches) == 1

@@ -7,6 +7,7 @@ import pytest
 from bound_cases import NETWORKS, exact_preactivations, random_network, unit_box
 from scipy import sparse
 
+from netopt.bounds.backward import Backward
 from netopt.bounds.crown import crown_bounds
 from netopt.bounds.interval import interval_bounds
 from netopt.bounds.rows import bound_rows, upper_functions
@@ -74,6 +75,24 @@ def test_rows_stay_coupled():
     functions = upper_functions(twin, box, bounds, np.array([[1.0, 0.0]]))
     row = upper_functions(twin, box, bounds, np.array([[1.0, 0.0]]), -functions.coefficients)
     np.testing.assert_allclose(row.bound, functions.constant, atol=1e-12)
+
+
+def test_rows_without_time_are_bounded_by_the_output(monkeypatch):
+    network = NETWORKS["residual"]
+    outputs, inputs = random_rows(network, rows=6)
+    box = unit_box(network, 0.2)
+    bounds = crown_bounds(network, box)
+    points = box.sample(np.random.default_rng(1), 5000)
+    values = network.forward(points) @ outputs.T + points @ inputs.T
+    full = bound_rows(network, box, bounds, outputs, inputs)
+    late = bound_rows(network, box, bounds, outputs, inputs, deadline=-np.inf)
+    assert (values <= late).all()
+    assert (full < late).any()
+    monkeypatch.setattr(Backward, "block", 2)
+    ends = iter([False, True])
+    monkeypatch.setattr("netopt.bounds.rows.time.monotonic", lambda: 1.0 if next(ends) else 0.0)
+    some = bound_rows(network, box, bounds, outputs, inputs, deadline=0.5)
+    np.testing.assert_allclose(some, np.r_[full[:2], late[2:]], rtol=1e-12)
 
 
 def test_output_bounds_count_where_they_are_tighter():
