@@ -58,6 +58,9 @@ class Descent:
         self._ground, self._parts, self._start = ground, parts.take(slice(None)), start
         self._phased = bool(parts.phase.any())
         self._fixed = parts.phase != 0
+        self._sign: SingleArray = parts.phase.astype(_SINGLE)
+        if self._phased:  # what a fixed ReLU is, so that it need not be looked up in every step
+            self._parts.slope = np.where(self._fixed, (parts.phase > 0).astype(_SINGLE), parts.slope)
         self._lines = {relu.name: self._of_parts(relu.name) for relu in ground.network.relus}
         self._passed: dict[str, tuple[SingleArray, BoolArray, SingleArray]] = {}
         self._mean, self._square = np.zeros_like(parts.slope), np.zeros_like(parts.slope)
@@ -95,22 +98,29 @@ class Descent:
         best = self._parts.take(np.arange(self._parts.count))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for step in range(steps + 1):
-                value, points = self._carry()
+                value, points = self._carry(step < steps or visit is not None)
                 self._keep(best, value)
-                if visit is not None:
+                if visit is not None and points is not None:
                     visit(points)
                 done = self.value[self._rows] <= self._start.target
-                if step == steps or done.all() or stopped():
+                if step == steps or points is None or done.all() or stopped():
                     break
                 self._move(step, *self._forward(points))
                 if visit is None and done.mean() > DONE:
                     self._drop(done)
         return best
 
+    def bounds(self) -> SingleArray:
+        """Return the bounds of the present choice, (p,)."""
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            return self._carry(False)[0]
+
     def last(self) -> tuple[SingleArray, SingleArray]:
         """Return the unstable neurons' pre-activations at the maximisers of the present choice, and the rows there."""
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            before, coefficient, _ = self._forward(self._carry()[1])
+            points = self._carry(True)[1]
+            assert points is not None
+            before, coefficient, _ = self._forward(points)
         return before, coefficient
 
     def _keep(self, best: Parts, value: SingleArray) -> None:
@@ -128,13 +138,13 @@ class Descent:
         self._rows, self._parts, self._start = self._rows[left], self._parts.take(left), self._start.take(left)
         self._mean, self._square = self._mean[left], self._square[left]
         self._theta_mean, self._theta_square = self._theta_mean[left], self._theta_square[left]
-        self._fixed = self._fixed[left]
+        self._fixed, self._sign = self._fixed[left], self._sign[left]
         for name, lines in self._lines.items():
             if len(lines.upper_slope) == done.size > 1:
                 self._lines[name] = replace(lines, upper_slope=lines.upper_slope[left], intercept=lines.intercept[left])
 
-    def _carry(self) -> tuple[SingleArray, SingleArray]:
-        """Return the bounds of the rows, (p,), and the maximisers, (p, n)."""
+    def _carry(self, wanted: bool) -> tuple[SingleArray, SingleArray | None]:
+        """Return the bounds of the rows, (p,), and the maximisers, (p, n), where they are wanted."""
         start, parts, network = self._start, self._parts, self._ground.network
         rows = dict(start.fixed)
         constant = start.constant + np.einsum("pr,pr->p", parts.weight, start.offset)
@@ -144,8 +154,9 @@ class Descent:
             if start.input_rows is not None:
                 _add(rows, INPUT, np.einsum("pr,prn->pn", theta, start.input_rows))
         if self._phased:
+            signed = parts.multiplier * self._sign
             for relu in network.relus:
-                _add(rows, relu.input, self._scattered(relu, self._signed(relu.name)))
+                _add(rows, relu.input, self._scattered(relu, signed[:, self._ground.columns[relu.name]]))
         self._passed = {}
         for node in reversed(network.nodes):
             row = rows.pop(node.name, None)
@@ -165,7 +176,7 @@ class Descent:
         reached = rows.get(INPUT)
         if reached is None:
             reached = np.zeros((parts.count, network.input_size), dtype=_SINGLE)
-        value, points = self._ground.maximize(reached)
+        value, points = self._ground.maximize(reached, wanted)
         value = (value + constant).astype(_SINGLE)
         return np.where(np.isfinite(value), value, _SINGLE(np.inf)), points
 
@@ -173,18 +184,11 @@ class Descent:
         """Return the slopes of the lines below, (p, kept)."""
         columns, free = self._ground.columns[relu.name], self._ground.free[relu.name]
         slope = self._parts.slope[:, columns]
-        if self._phased:
-            phase = self._parts.phase[:, columns]
-            slope = np.where(phase == 0, slope, (phase > 0).astype(_SINGLE))
         if free is None:
             return slope
         every = np.repeat(self._lines[relu.name].lower_slope, len(slope), axis=0)
         every[:, free] = slope
         return every
-
-    def _signed(self, name: str) -> SingleArray:
-        columns = self._ground.columns[name]
-        return self._parts.multiplier[:, columns] * self._parts.phase[:, columns]
 
     def _scattered(self, relu: Relu, value: SingleArray) -> SingleArray:
         free = self._ground.free[relu.name]
@@ -235,7 +239,7 @@ class Descent:
         parts = self._parts
         gradient = np.minimum(coefficient, 0.0) * before
         if self._phased:
-            gradient = np.where(self._fixed, parts.phase * before, gradient)
+            gradient = np.where(self._fixed, self._sign * before, gradient)
         move = adam(self._mean, self._square, gradient, step)
         if self._phased:
             typical = np.abs(coefficient).sum(axis=1, keepdims=True) / max(coefficient.shape[1], 1)

@@ -63,10 +63,11 @@ class Ground:
 
         return Descent(self, parts, start)
 
-    def maximize(self, slope: SingleArray) -> tuple[SingleArray, SingleArray]:
-        """Return the maxima (p,) of linear functions (p, n), and members where they are reached."""
+    def maximize(self, slope: SingleArray, wanted: bool) -> tuple[SingleArray, SingleArray | None]:
+        """Return the maxima (p,) of linear functions (p, n), and members where they are reached, where `wanted`."""
         if type(self.domain) is Box:
-            return slope @ self.middle + np.abs(slope) @ self.radius, self.middle + np.copysign(self.radius, slope)
+            value = slope @ self.middle + np.abs(slope) @ self.radius
+            return value, self.middle + np.copysign(self.radius, slope) if wanted else None
         points = self.domain.maximizer(slope.astype(np.float64)).astype(_SINGLE)
         return np.einsum("pn,pn->p", slope, points), points
 

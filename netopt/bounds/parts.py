@@ -56,15 +56,17 @@ class Parts:
         self.slope[which], self.multiplier[which] = other.slope, other.multiplier
         self.weight[which] = other.weight
 
-    def halves(self, neuron: IntArray) -> Parts:
+    def halves(self, neuron: IntArray, which: IntArray | None = None) -> Parts:
         """Return each part with its `neuron` (parts,) fixed active, then each with it fixed inactive.
+
+        With `which` (k,) the k neurons are those of these parts; a part may be there several times.
 
         A coefficient ``-m < 0`` of ``max(0, z)`` became ``-alpha m`` of z. With the multiplier ``(1 - alpha) m`` it
         does so in the active half too, with ``alpha m`` in the inactive one: neither begins above its part's bound.
         """
-        rows = np.arange(self.count)
+        rows = np.arange(self.count) if which is None else which
         both = self.take(np.tile(rows, 2))
-        both.phase[np.arange(both.count), np.tile(neuron, 2)] = np.repeat(np.array([1, -1], np.int8), self.count)
+        both.phase[np.arange(both.count), np.tile(neuron, 2)] = np.repeat(np.array([1, -1], np.int8), rows.size)
         below, slope = self.multiplier[rows, neuron], self.slope[rows, neuron]
         both.multiplier[np.arange(both.count), np.tile(neuron, 2)] = np.concatenate(
             [below * (1.0 - slope), below * slope]

@@ -163,9 +163,7 @@ class PhaseBounds:
 
     def estimate(self, parts: Parts, enough: FloatArray) -> FloatArray:
         """Return the bounds (parts,) that the parts' values give in single precision, not proved: to compare parts."""
-        descent = self._descent(parts, enough)
-        descent.run(0)
-        return descent.value.astype(np.float64)
+        return self._descent(parts, enough).bounds().astype(np.float64)
 
     def _descent(self, parts: Parts, enough: FloatArray) -> Descent:
         """Return the search for better bounds of the parts."""

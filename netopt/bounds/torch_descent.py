@@ -63,6 +63,12 @@ class TorchDescent(Descent):
             self.value = upper.cpu().numpy()
             return self._found(best, weight)
 
+    def bounds(self) -> SingleArray:
+        """Return the bounds of the present choice, (p,)."""
+        with computing():
+            value: SingleArray = self._backward()[0].cpu().numpy()
+            return value
+
     def last(self) -> tuple[SingleArray, SingleArray]:
         """Return the unstable neurons' pre-activations at the maximisers of the present choice, and the rows there."""
         with computing():

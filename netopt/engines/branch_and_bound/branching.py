@@ -57,8 +57,8 @@ def choose(bounds: PhaseBounds, parts: Parts, tried: IntArray, enough: FloatArra
     step = max(1, bounds.batch // (2 * width))
     for first in range(0, count, step):
         block = slice(first, first + step)
-        copies = parts.take(np.repeat(np.arange(count)[block], width))
-        upper = bounds.estimate(copies.halves(tried[block].ravel()), enough).reshape(2, -1, width)
+        halves = parts.halves(tried[block].ravel(), np.repeat(np.arange(count)[block], width))
+        upper = bounds.estimate(halves, enough).reshape(2, -1, width)
         closed = enough[parts.objective[block], None]
         total[block] = np.maximum(upper, closed).sum(axis=0)
     order = np.argsort(np.where(np.isnan(total), np.inf, total), axis=1, kind="stable")
