@@ -62,7 +62,11 @@ def harp(
     ] = 0.05,
     gamma: Annotated[
         float | None,
-        Option("--gamma", metavar="G", help="Growth of the hardware loss's weight an epoch: 2 / epochs (paper: 0.01)."),
+        Option(
+            "--gamma",
+            metavar="G",
+            help="Growth of the hardware loss's weight an epoch: 2 / epochs, of channels 6 / epochs (paper: 0.01).",
+        ),
     ] = None,
     start: Annotated[
         str, Option("--start", metavar="NAME", help="Rates to begin with: uniform, lamp or erk.")
