@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from netopt.embedding.surrogate_clock import Clock
 from netopt.embedding.surrogate_problem import EmbeddedProblem, check_predictions, read_problem
 from netopt.embedding.surrogate_solution import SurrogateSolution
 from netopt.embedding.surrogate_stages import Stages, run_stages
-from netopt.embedding.surrogate_writing import write_problem
+from netopt.embedding.surrogate_writing import WrittenProblem, write_problem
 from netopt.errors import InputError, InvalidOptionError
 from netopt.problems.inputs import as_solver
 from netopt.problems.results import ABSOLUTE_GAP, MaximizationStatus
+from netopt.solvers.checks import LARGEST_NUMBER, largest_number
 from netopt.solvers.child import ChildSolver
 from netopt.solvers.parameters import SolverParameters
 from netopt.solvers.result import SolverResult, Termination
@@ -164,6 +166,8 @@ def _solution(
 ) -> SurrogateSolution:
     best = stages.best if stages.best is not None and stages.best.feasible else None
     objective = None if best is None else stages.problem.sign * best.worth
+    if result is not None:
+        result = _resolved(result, stages.dense)
     trusted = result is not None and result.termination is not Termination.NUMERICAL
     dual = result.dual_bound if result is not None and trusted and math.isfinite(result.dual_bound) else None
     values = None if best is None else best.point[: len(extraction.variables)]
@@ -188,6 +192,15 @@ def _solution(
         seconds=stages.clock.seconds,
         _evaluate=evaluate,
     )
+
+
+def _resolved(result: SolverResult, dense: WrittenProblem) -> SolverResult:
+    """Return a solver's answer, without its claims where the networks' rows hold numbers that it cannot resolve."""
+    largest = max((largest_number(copy.fragment.model) for copy, _ in dense.copies), default=0.0)
+    if largest <= LARGEST_NUMBER:
+        return result
+    message = f"numbers up to {largest:.1e} in a network's rows are too large for its tolerances"
+    return replace(result, termination=Termination.NUMERICAL, vendor_status=message)
 
 
 def _status(

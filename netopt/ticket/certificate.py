@@ -27,7 +27,7 @@ import numpy as np
 from netopt.arrays import FloatArray
 from netopt.bounds.difference import difference_bounds
 from netopt.bounds.inputs import as_inputs
-from netopt.bounds.preactivation import PreactivationBounds
+from netopt.bounds.preactivation import PreactivationBounds, check_bounds
 from netopt.bounds.propagation import Propagation, forward_error, propagate
 from netopt.network.nodes import Relu
 from netopt.specification.domain import Domain
@@ -76,8 +76,14 @@ def certify(found: Found, domain: Domain, bounds: PreactivationBounds, *, level:
     ----------
     bounds : pre-activation bounds of the target over the domain.
     level : of the bounds of the pair, ``"interval"`` or ``"crown"``.
+
+    Raises
+    ------
+    InputError
+        The domain does not fit the target, or the bounds belong to another network.
     """
     target = found.target
+    check_bounds(bounds, target)
     inputs = as_inputs(target, domain)
     state = propagate(target, inputs, bounds.pairs)
     sweep = ErrorSweep(found, state, folded=False).run()

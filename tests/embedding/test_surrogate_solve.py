@@ -189,6 +189,21 @@ def test_a_time_limit_ends_the_work_with_a_true_solution(library) -> None:
     assert solution.dual_bound is None or solution.dual_bound >= solution.objective - 1e-6
 
 
+def test_numbers_beyond_a_solver_s_tolerances_prove_nothing(solve) -> None:
+    # relu(relu(x) + relu(-x - 1e10 + 1)): the dense model was called solved, though what it rounds is as large as 1.
+    network = from_weights([[[1.0], [-1.0]], [[0.0, 1.0]], [[1.0]]], [[0.0, 1.0 - 1e10], [0.0], [0.0]])
+    library = LIBRARIES["highspy"]()
+    x = library.variable(-1e10, 1e10)
+    prediction = add_predictor_constr(library.model, network, [x])
+    library.aim(prediction.output[0])
+
+    solution = solve(library.model, prediction, surrogate="magnitude:0.5", time_limit=LIMIT)
+
+    assert solution.dual_bound is None
+    assert solution.status.value in ("feasible", "timeout")
+    assert solution.status.value == "timeout" or "too large for its tolerances" in solution.notices[0]
+
+
 def test_bad_input_is_refused_in_a_sentence(library) -> None:
     x = library.variable(-1.0, 1.0)
     prediction = add_predictor_constr(library.model, ABSOLUTE, [x])
