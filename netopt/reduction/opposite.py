@@ -6,8 +6,8 @@ the pre-activations z and -z. Where c and d are what a reader makes of the two,
 .. math:: c \max(0, z) + d \max(0, -z) = (c + d) \max(0, z) - d z ,
 
 and for d = -c no ReLU is left. Bounds are tighter then, because the lines of the two neurons were chosen apart, and
-there is half as much or less to split. Pairs for which c + d is not exact in float64 are left alone, so that the
-function is the same in exact arithmetic.
+there is half as much or less to split. Pairs for which c + d is not exact in float64 are left alone, and so are ReLUs
+that one reader reads through several maps, whose sum may round: the function is the same in exact arithmetic.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Rewriting:
         first, second = _opposite_rows(self._affines(relu.input)[0])
         if 2 * first.size < _SHARE * relu.size or not first.size:
             return
-        readers = [(name, self._columns(name, relu.name)) for name in dict.fromkeys(self._readers[relu.name])]
+        readers = [(name, self._columns(name, relu.name)) for name in self._readers[relu.name]]
         exact = np.logical_and.reduce([_exact_sums(columns, first, second) for _, columns in readers])
         first, second = first[exact], second[exact]
         if 2 * first.size < _SHARE * relu.size or not first.size:
@@ -126,13 +126,19 @@ class _Rewriting:
         self.kept[relu.name], self.opposite[relu.name] = kept, partner[kept]
 
     def _suits(self, relu: Relu) -> bool:
-        """Return whether nothing but matrices is around a ReLU, and nothing else reads its pre-activation."""
-        around = [relu.input, *self._readers.get(relu.name, ())]
+        """Return whether nothing but matrices is around a ReLU, one to each reader, and only it reads its input."""
+        readers = self._readers.get(relu.name, [])
+        around = [relu.input, *readers]
+        once = len(set(readers)) == len(readers)
         alone = self._readers[relu.input] == [relu.name] and self._network.output not in (relu.name, relu.input)
-        return alone and all(
-            isinstance(node, Affine) and not any(isinstance(m, Convolution) for m in node.maps)
-            for name in around
-            for node in self._nodes[name]
+        return (
+            alone
+            and once
+            and all(
+                isinstance(node, Affine) and not any(isinstance(m, Convolution) for m in node.maps)
+                for name in around
+                for node in self._nodes[name]
+            )
         )
 
     def _affines(self, name: str) -> list[Affine]:
@@ -141,8 +147,7 @@ class _Rewriting:
     def _columns(self, reader: str, relu: str) -> sparse.csc_array:
         """Return what a node, not rewritten itself so far, makes of a ReLU's neurons."""
         (node,) = self._affines(reader)
-        maps = [m.to_csr() for source, m in zip(node.inputs, node.maps, strict=True) if source == relu]
-        return sparse.csc_array(sum(maps[1:], start=maps[0]))
+        return sparse.csc_array(node.maps[node.inputs.index(relu)].to_csr())
 
     def _replace_term(self, reader: str, relu: str, terms: list[tuple[str, LinearMap]]) -> None:
         (node,) = self._affines(reader)

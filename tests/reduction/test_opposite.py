@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from exact_pieces import exact_extremes, pieces_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reduction_cases import KINDS, random_network
 
 from netopt.bounds.compute import compute_bounds
 from netopt.network.build import from_weights
-from netopt.network.network import Network
+from netopt.network.dense import Dense
+from netopt.network.network import INPUT, Network
+from netopt.network.nodes import Affine, Relu
 from netopt.reduction.opposite import without_opposites
 from netopt.specification.box import Box
 
@@ -68,6 +73,20 @@ def test_values_that_are_carried_need_no_relu_and_magnitudes_need_one() -> None:
 def test_sums_that_round_are_not_formed() -> None:
     network = from_weights([[[1.0], [-1.0]], [[1.0, 1e-30]]], [[0.0, 0.0], [0.0]])
     assert without_opposites(network).network is network
+
+
+def test_maps_of_one_reader_whose_sum_rounds_are_not_added() -> None:
+    # (1 + 2^-53) relu(x) + (1 + 2^-53) relu(-x), the two terms of each weight in maps of their own
+    layer = Affine("a", (INPUT,), (Dense(np.array([[1.0], [-1.0]])),), np.zeros(2))
+    maps = Dense(np.array([[1.0, 1.0]])), Dense(np.array([[2.0**-53, 2.0**-53]]))
+    last = Affine("y", ("r", "r"), maps, np.zeros(1))
+    whole = from_weights([[[1.0]]], [[0.0]])
+    network = replace(whole, nodes=(layer, Relu("r", "a", 2), last), output="y", source_sha256=None)
+
+    smaller = without_opposites(network).network
+
+    exact = [pieces_of(one, np.ones(1), np.array([2.0])) for one in (network, smaller)]
+    assert exact_extremes(exact[0], network.output) == exact_extremes(exact[1], smaller.output)
 
 
 @pytest.mark.parametrize("kind", KINDS)
