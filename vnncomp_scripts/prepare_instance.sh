@@ -15,4 +15,4 @@ for file in "$3" "$4"; do
     fi
 done
 # Reading the network refuses operators that are not piecewise linear before the clock runs, and warms the file cache.
-"$root/.venv/bin/netopt" info "$3" > /dev/null
+"$root/.venv/bin/netopt" info "$3" > /dev/null || exit 1

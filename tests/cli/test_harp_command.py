@@ -134,7 +134,7 @@ def test_a_terminal_shows_losses_as_they_come(
         (["--resume"], "to resume from; leave --resume out"),
         (["-o", "absent/small.onnx"], "in a folder that exists"),
         (["--learning-rate", "1e30"], "smaller learning rate"),
-        (["--rate-learning-rate", "-1"], "rate_learning_rate=-1 is not a positive number"),
+        (["--rate-learning-rate", "-1"], "rate_learning_rate=-1.0 is not a positive number"),
         (["--device", "tpu"], "unknown"),
     ],
 )  # fmt: skip

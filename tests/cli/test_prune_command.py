@@ -93,7 +93,7 @@ def test_lossless_takes_no_rate_and_notices_are_printed(onnx: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--rate", "1"], "pruning rate 1 is not in [0, 1)"),
+        (["--rate", "1"], "pruning rate 1.0 is not in [0, 1)"),
         (["--rate", "-0.1"], "is not in [0, 1)"),
         (["--keep", "0"], "--keep 0 is not in (0, 1]"),
         (["--rate", "0.5", "--keep", "0.5"], "both --rate and --keep"),
