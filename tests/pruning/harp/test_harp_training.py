@@ -214,7 +214,7 @@ def test_results_come_at_the_end(data):
         ({"start": "random"}, "start='random' is unknown"),
         ({"structure": "rows"}, "structure='rows' is unknown"),
         ({"device": "tpu"}, "device='tpu' is unknown"),
-        ({"keep": 0.0}, r"keep=0 is not in \(0, 1\)"),
+        ({"keep": 0.0}, r"keep=0.0 is not in \(0, 1\)"),
         ({"epochs": -1}, "epochs is -1; give a whole number, at least 0"),
         ({"batch": 0}, "batch is 0; give a whole number, at least 1"),
         ({"epsilon": float("nan")}, "epsilon=nan is not a positive number"),
