@@ -22,7 +22,7 @@ from netopt.engines.branch_and_bound.team import Team, processes
 #: Parts for each neuron in the first pass, how many times more in every further one, and the number of passes.
 _PARTS, _GROWTH, _PASSES = 32, 4, 6
 #: Seconds of tightening for each second of splitting, and seconds beyond; all seconds are those of one processor.
-_RATIO, _AHEAD = 2.0, 3.0
+_RATIO, _AHEAD = 4.0, 3.0
 #: How many times the seconds of the last pass over the domain there have to be for another: it takes more parts, or was
 #: cut short.
 _LONGER = 2.5
