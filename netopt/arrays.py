@@ -1,4 +1,4 @@
-"""Array types, the library an array belongs to, and ``scipy.sparse`` loaded when it is first used.
+"""Array types, tables of them, the library an array belongs to, and ``scipy.sparse`` loaded when it is first used.
 
 Loading ``scipy.sparse`` takes as long as all of numpy, and most calls never need it. Modules that such calls load write
 ``from netopt.arrays import sparse`` for ``from scipy import sparse``.
@@ -7,8 +7,9 @@ Loading ``scipy.sparse`` takes as long as all of numpy, and most calls never nee
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,31 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entries:
+    """Base of frozen dataclasses of arrays, each with one entry along its first axis for each of k things.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True, slots=True, eq=False)
+    ... class Intervals(Entries):
+    ...     lower: FloatArray
+    ...     upper: FloatArray
+    >>> intervals = Intervals(np.array([0.0, 1.0]), np.array([2.0, 3.0]))
+    >>> intervals.take(np.array([1])).then(intervals).upper
+    array([3., 2., 3.])
+    """
+
+    def take(self, which: IntArray | BoolArray | slice) -> Self:
+        """Return some of the entries."""
+        return type(self)(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    def then(self, *others: Self) -> Self:
+        """Return these entries followed by others."""
+        every = (self, *others)
+        return type(self)(*(np.concatenate([getattr(one, field.name) for one in every]) for field in fields(self)))
 
 
 class LazyModule:
@@ -57,4 +83,4 @@ if TYPE_CHECKING:
 else:
     sparse = LazyModule("scipy.sparse")
 
-__all__ = ["BoolArray", "FloatArray", "IntArray", "LazyModule", "array_namespace", "sparse"]
+__all__ = ["BoolArray", "Entries", "FloatArray", "IntArray", "LazyModule", "array_namespace", "sparse"]

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import BoolArray, Entries, FloatArray
 from netopt.bounds.rounding import TINY, UNIT_ROUNDOFF, sound_lower, sound_upper
 
 #: Pairs whose planes are sought at a time: the temporaries stay in the cache.
@@ -50,7 +50,7 @@ class Planes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Hexagons:
+class Hexagons(Entries):
     """Bounds of a, b and ``a - b`` for the pairs of a layer, each (size,), as tight as they make one another."""
 
     lower_a: FloatArray
@@ -84,17 +84,6 @@ class Hexagons:
         """Where relu(a) - relu(b) is not linear: one of the two neurons is unstable."""
         unstable_a = (self.lower_a < 0.0) & (self.upper_a > 0.0)
         return np.asarray(unstable_a | ((self.lower_b < 0.0) & (self.upper_b > 0.0)))
-
-    def take(self, which: IntArray) -> Hexagons:
-        """Return some of the pairs."""
-        return Hexagons(
-            self.lower_a[which],
-            self.upper_a[which],
-            self.lower_b[which],
-            self.upper_b[which],
-            self.lower_d[which],
-            self.upper_d[which],
-        )
 
     @property
     def size(self) -> FloatArray:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import BoolArray, Entries, FloatArray, IntArray
 from netopt.bounds.rounding import TINY, gamma, middle_and_radius, sound_upper
 
 #: A row is violated where it is by more than this share of its size; a pivot is at least this share of the largest.
@@ -28,7 +28,7 @@ _STEPS_A_VARIABLE, _STEPS = 8, 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Programs:
+class Programs(Entries):
     """B programs with v variables and k rows each; rows of zeros with a side of zero say nothing.
 
     Attributes
@@ -53,12 +53,6 @@ class Programs:
     def variables(self) -> int:
         """Number of variables v."""
         return int(self.objective.shape[1])
-
-    def take(self, which: IntArray | BoolArray) -> Programs:
-        """Return some of the programs."""
-        return Programs(
-            self.objective[which], self.matrix[which], self.side[which], self.lower[which], self.upper[which]
-        )
 
     def corner(self) -> IntArray:
         """Return the basis of the box's corner where the objective is largest, (B, v)."""

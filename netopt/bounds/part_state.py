@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netopt.arrays import FloatArray, IntArray
+from netopt.arrays import Entries, FloatArray, IntArray
 from netopt.bounds.inputs import BoxBatch
 from netopt.bounds.propagation import Propagation
 
@@ -40,7 +40,7 @@ class PartState:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ObjectivesOfParts:
+class ObjectivesOfParts(Entries):
     """The rows whose smallest normalised slack is bounded, r for each of B parts (a row may be there twice).
 
     Attributes
@@ -53,7 +53,3 @@ class ObjectivesOfParts:
     input: FloatArray
     offset: FloatArray
     norm: FloatArray
-
-    def take(self, which: IntArray) -> ObjectivesOfParts:
-        """Return those of some parts."""
-        return ObjectivesOfParts(self.output[which], self.input[which], self.offset[which], self.norm[which])

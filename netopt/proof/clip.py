@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import BoolArray, Entries, FloatArray, IntArray
 from netopt.proof.arithmetic import TINY, UNIT, raised, reach, relative
 
 #: Times that linear functions shrink a box.
@@ -18,7 +18,7 @@ _SWEEPS = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cuts:
+class Cuts(Entries):
     """Functions ``slope @ x + level`` above the slacks of k disjuncts, which therefore need ``slope @ x + level >= 0``.
 
     Attributes
@@ -28,10 +28,6 @@ class Cuts:
 
     slope: FloatArray
     level: FloatArray
-
-    def take(self, which: IntArray) -> Cuts:
-        """Return those of some disjuncts."""
-        return Cuts(self.slope[which], self.level[which])
 
     def replace(self, which: IntArray, other: Cuts) -> None:
         """Put other functions in the place of those of some disjuncts, which have no fewer."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import Entries, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Work:
+class Work(Entries):
     """Goals to be shown closed over parts.
 
     Attributes
@@ -47,15 +47,6 @@ class Work:
     def keeps(self) -> bool:
         """Whether bounds of neurons are kept."""
         return self.known_lower.size > 0
-
-    def take(self, which: IntArray | BoolArray | slice) -> Work:
-        """Return some of the entries."""
-        return Work(*(getattr(self, field.name)[which] for field in fields(self)))
-
-    def then(self, *others: Work) -> Work:
-        """Return these entries followed by others."""
-        every = (self, *others)
-        return Work(*(np.concatenate([getattr(work, field.name) for work in every]) for field in fields(self)))
 
     def at(self, node: IntArray) -> Work:
         """Return the entries at other nodes."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netopt.arrays import BoolArray, FloatArray, IntArray
+from netopt.arrays import Entries, FloatArray, IntArray
 from netopt.engines.branch_and_bound.box_parts import BoxParts, outward
 from netopt.proof.trail import Trail
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RegionParts:
+class RegionParts(Entries):
     """k parts: a box, in which some ReLUs have a fixed phase, and one objective.
 
     Attributes
@@ -78,16 +78,6 @@ class RegionParts:
         """Return the bound of each part's own objective, (k,)."""
         own: FloatArray = self.upper[np.arange(self.count), self.objective]
         return own
-
-    def take(self, which: IntArray | BoolArray | slice) -> Self:
-        """Return some of the parts."""
-        return type(self)(*(getattr(self, field.name)[which] for field in fields(self)))
-
-    def then(self, other: Self) -> Self:
-        """Return these parts followed by others."""
-        return type(self)(
-            *(np.concatenate([getattr(self, field.name), getattr(other, field.name)]) for field in fields(self))
-        )
 
     def halved(self, axis: IntArray, trail: Trail) -> Self:
         """Return the lower halves of the boxes along an input each, then the upper ones."""
