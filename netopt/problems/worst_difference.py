@@ -31,7 +31,8 @@ class WorstDifference:
     Attributes
     ----------
     value : the largest difference found, replayed in float64.
-    bound : no input of the domain has a larger one; infinite where nothing was proven in time.
+    bound : no input of the domain has a larger one, up to the tolerances of a MILP solver where one proved it (the
+        native engine needs none); infinite where nothing was proven in time.
     proven : whether both agree within the gap asked for, for every output.
     x, output : where it was found, and the output's number; None without a point.
     """

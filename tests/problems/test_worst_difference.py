@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
+from exact_pieces import exact_extremes, pieces_of
 
 from netopt.errors import InputError
 from netopt.network.build import from_weights
@@ -42,6 +45,22 @@ def test_no_point_of_a_grid_is_worse_than_what_is_proven(shift: float) -> None:
     assert worst.output == found.max(axis=0).argmax()
     assert worst.x is not None
     assert worst.value == pytest.approx(np.abs(first.forward(worst.x) - second.forward(worst.x)).max(), abs=1e-9)
+
+
+@pytest.mark.parametrize(("seed", "apart", "scale"), [(0, 1e-12, 1e6), (1, 1e-9, 1.0), (2, 1e-2, 1e-6), (3, 1.0, 1e3)])
+def test_no_exact_difference_is_larger_than_the_bound(seed: int, apart: float, scale: float) -> None:
+    generator = np.random.default_rng(seed)
+    weights = [np.round(4.0 * generator.normal(size=shape)) / 4.0 for shape in ((3, 2), (2, 3))]
+    biases = [np.round(4.0 * generator.normal(size=size)) / 4.0 for size in (3, 2)]
+    first = from_weights([weights[0], scale * weights[1]], biases)
+    changed = [w * (1.0 + apart * generator.choice([-1.0, 0.0, 1.0], size=w.shape)) for w in weights]
+    second = from_weights([changed[0], scale * changed[1]], biases)
+    network = difference_network(first, second)
+    low, high = exact_extremes(pieces_of(network, BOX.low, BOX.high), network.output)
+
+    worst = worst_difference(first, second, BOX, solver="native", time_limit=5.0)
+
+    assert Fraction(worst.bound) >= max(*high, *(-value for value in low))
 
 
 def test_outputs_that_cannot_be_the_worst_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
