@@ -20,7 +20,7 @@ from netopt.embedding.scaling import read_scaling
 from netopt.embedding.sparse import parse_sparse
 from netopt.embedding.stacking import Copy, Mapping, stack
 from netopt.embedding.trust_region import TrustRegion
-from netopt.errors import InputError, InvalidOptionError, UnsupportedModelError
+from netopt.errors import InvalidOptionError, UnsupportedModelError
 from netopt.network.load import load_network
 from netopt.network.network import Network
 from netopt.problems.inputs import as_formulation
