@@ -32,7 +32,12 @@ _BETWEEN_LOOKS = 2**32
 
 
 def crown_bounds(
-    network: Network, domain: Domain, *, deadline: float | None = None, start: PreactivationBounds | None = None
+    network: Network,
+    domain: Domain,
+    *,
+    deadline: float | None = None,
+    start: PreactivationBounds | None = None,
+    output_rows: bool = True,
 ) -> PreactivationBounds:
     """Return CROWN bounds of every ReLU and of the output, nowhere looser than interval bounds.
 
@@ -41,6 +46,8 @@ def crown_bounds(
     deadline : value of `time.monotonic` to be ready by: layers share the time left, and neurons that it does not
         suffice for keep their interval bounds; the level of the result is then ``"interval"``.
     start : `interval_bounds`, or tighter ones, of this network over this domain, where they are known already.
+    output_rows : whether each output is carried backward as well: who carries rows of the outputs, or combines them,
+        needs none of that. Without, the output's bounds are those of intervals, or of affine forms.
 
     Raises
     ------
@@ -53,7 +60,7 @@ def crown_bounds(
     """
     inputs = as_inputs(network, domain)
     interval = collect(propagate(network, inputs, {}), "interval") if start is None else start
-    backward, complete = crown_sweep(network, inputs, deadline=deadline)
+    backward, complete = crown_sweep(network, inputs, deadline=deadline, output_rows=output_rows)
     # Intervals from tighter sources are tighter but for their rounding, hence the intersection.
     return interval.intersect(collect(backward.state, "crown" if complete else "interval"))
 
@@ -66,6 +73,7 @@ def crown_sweep(
     settled: Collection[str] = (),
     deadline: float | None = None,
     bound_output: bool = True,
+    output_rows: bool = True,
 ) -> tuple[Backward, bool]:
     """Bound every node over a batch of input sets, each Affine that a ReLU reads (and the output) by CROWN.
 
@@ -75,6 +83,7 @@ def crown_sweep(
     settled : names of Relus whose known bounds are good enough, so that CROWN is not run for them.
     deadline : as in `crown_bounds`.
     bound_output : whether the output is bounded by CROWN as well.
+    output_rows : as in `crown_bounds`.
 
     Returns
     -------
@@ -100,7 +109,7 @@ def crown_sweep(
         unsettled = any(reader not in settled for reader in readers.get(node.name, ()))
         if not (output or unsettled) or set(node.inputs) == {INPUT}:
             continue  # the interval bounds of an Affine of the inputs alone are exact
-        complete = layers.tighten(node, whole=output) and complete
+        complete = layers.tighten(node, whole=output, rows=unsettled or output_rows) and complete
     return backward, complete
 
 
@@ -114,14 +123,17 @@ class _Layers:
         self._forms: AffineForms | None = None
         self._forward = AffineForms.fit(backward.state)
 
-    def tighten(self, node: Affine, *, whole: bool) -> bool:
-        """Tighten the unstable neurons of an Affine, or all of them; False when the deadline came first."""
+    def tighten(self, node: Affine, *, whole: bool, rows: bool) -> bool:
+        """Tighten the unstable neurons of an Affine, or all of them; False when the deadline came first.
+
+        Without `rows`, only by affine forms.
+        """
         wanted = self._wanted(node, whole)
         if self._forward and self._forms_pay(node, int(wanted.sum())):
             assert self._forms is not None
             self._forward = self._forms.tighten(node, self._end(node, wanted))
             wanted = self._wanted(node, whole)
-        return tighten_affine(self._backward, node, wanted, deadline=self._end(node, wanted))
+        return not rows or tighten_affine(self._backward, node, wanted, deadline=self._end(node, wanted))
 
     def _wanted(self, node: Affine, whole: bool) -> BoolArray:
         lower, upper = self._backward.state.lower[node.name], self._backward.state.upper[node.name]

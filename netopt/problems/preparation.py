@@ -109,7 +109,9 @@ class BoundsOfCases:
 
             start, left = self.cheap(goal), self.run.remaining
             deadline = None if left is None else time.monotonic() + self._crown_seconds(goal, left / cases)
-            self._quick[goal.case] = crown_bounds(self.network, goal.domain, deadline=deadline, start=start)
+            self._quick[goal.case] = crown_bounds(
+                self.network, goal.domain, deadline=deadline, start=start, output_rows=False
+            )
             self._forget(self._quick)
         return self._quick[goal.case]
 

@@ -8,13 +8,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from bound_cases import NETWORKS, random_network, unit_box
+from bound_cases import NETWORKS, assert_inside, assert_no_looser, random_network, samples_and_corners, unit_box
 from image_networks import residual_images, small_box
 
 from netopt.bounds import affine_forms, crown
 from netopt.bounds.affine_forms import AffineForms
 from netopt.bounds.crown import crown_bounds
 from netopt.bounds.inputs import as_inputs
+from netopt.bounds.interval import interval_bounds
 from netopt.bounds.products import Products
 from netopt.bounds.propagation import Propagation, propagate
 from netopt.bounds.relaxation import Relaxation, relax
@@ -206,3 +207,22 @@ def test_only_single_boxes_have_forms() -> None:
     ball = L1Ball(box.center, 0.5, box.lower, box.upper)
     assert AffineForms.fit(Propagation(network, as_inputs(network, box)))
     assert not AffineForms.fit(Propagation(network, as_inputs(network, ball)))
+
+
+@pytest.mark.parametrize("forms", [False, True])
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_outputs_that_are_not_carried_as_rows_are_bounded(
+    name: str, forms: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crown, "_DEAR", 0 if forms else np.inf)
+    monkeypatch.setattr(crown, "_SLOWER", np.inf)
+    network, domain = CASES[name]
+    whole, less = crown_bounds(network, domain), crown_bounds(network, domain, output_rows=False)
+    assert less.level == "crown"
+    assert_inside(network, less, samples_and_corners(domain))
+    assert_no_looser(whole, less)
+    assert_no_looser(less, whole)  # the neurons' bounds are the same
+    assert (less.output_lower <= whole.output_lower).all()
+    assert (less.output_upper >= whole.output_upper).all()
+    interval = interval_bounds(network, domain)
+    assert (less.output_upper <= interval.output_upper).all()
