@@ -226,7 +226,7 @@ def test_refuses_unreadable_files(content: bytes, tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="absent.vnnlib does not exist; check the path"):
+    with pytest.raises(InputError, match=r"absent\.vnnlib does not exist; check the path"):
         read_vnnlib(tmp_path / "absent.vnnlib")
 
 
