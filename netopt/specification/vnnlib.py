@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.specification.collection import collection_paused
-from netopt.specification.normal_form import build_property
 from netopt.specification.property import Property
+from netopt.specification.property_assembly import build_property
 from netopt.specification.vnnlib_version import is_vnnlib2
 
 if TYPE_CHECKING:
-    from netopt.specification.normal_form import Formula, LinearRows
+    from netopt.specification.linear_rows import LinearRows
+    from netopt.specification.normal_form import Formula
     from netopt.specification.vnnlib2 import NetworkDeclaration
 
 

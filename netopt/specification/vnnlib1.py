@@ -19,7 +19,8 @@ import numpy as np
 
 from netopt.arrays import FloatArray
 from netopt.errors import InputError
-from netopt.specification.normal_form import Formula, LinearRows
+from netopt.specification.linear_rows import LinearRows
+from netopt.specification.normal_form import Formula
 from netopt.specification.vnnlib_version import without_comments
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from netopt.errors import InputError
-from netopt.specification.normal_form import Formula, LinearRows
+from netopt.specification.linear_rows import LinearRows
+from netopt.specification.normal_form import Formula
 from netopt.specification.vnnlib_version import without_comments
 
 #: A number with an exponent, which the package's grammar lacks.
