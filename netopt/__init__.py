@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from netopt.embedding.surrogate_solution import SurrogateSolution
     from netopt.embedding.surrogate_solve import solve_with_surrogate
     from netopt.embedding.trust_region import DataBox, DataHull
-    from netopt.encoding import encode
+    from netopt.encoding.encode import encode
     from netopt.errors import (
         InputError,
         InvalidOptionError,
@@ -124,7 +124,7 @@ _HOMES = MappingProxyType(
         "apply_mask": "netopt.pruning.apply",
         "compute_bounds": "netopt.bounds.compute",
         "difference_bounds": "netopt.bounds.difference",
-        "encode": "netopt.encoding",
+        "encode": "netopt.encoding.encode",
         "find_ticket": "netopt.ticket.ticket",
         "from_weights": "netopt.network.build",
         "get_solver": "netopt.solvers.registry",

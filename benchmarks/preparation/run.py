@@ -23,7 +23,7 @@ import pandas as pd
 
 from formulations.big_m import BigM
 from netopt.bounds.crown import crown_bounds
-from netopt.encoding import encode
+from netopt.encoding.encode import encode
 from netopt.network.build import from_weights
 from netopt.network.network import Network
 from netopt.pruning.prune import prune

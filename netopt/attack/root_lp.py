@@ -11,7 +11,7 @@ from formulations.triangle import Triangle
 from netopt.arrays import BoolArray, FloatArray, sparse
 from netopt.attack.objective import SlackBatch
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.encoding import encode
+from netopt.encoding.encode import encode
 from netopt.network.network import Network
 from netopt.solvers.growing_lp import GrowingLp
 from netopt.specification.domain import Domain

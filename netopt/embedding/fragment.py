@@ -16,7 +16,8 @@ from netopt.embedding.inputs import InputRow
 from netopt.embedding.scaling import Scaling
 from netopt.embedding.sparse import SparseNetwork
 from netopt.embedding.trust_region import TrustRegion
-from netopt.encoding import Encoding, encode
+from netopt.encoding.encode import encode
+from netopt.encoding.encoding import Encoding
 from netopt.network.network import Network
 from netopt.specification.box import Box
 

@@ -18,7 +18,8 @@ from formulations.formulation import Formulation
 from formulations.milp import IntArray, MilpModel
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.encoding import Encoding, encode
+from netopt.encoding.encode import encode
+from netopt.encoding.encoding import Encoding
 from netopt.engines.engine import DualBoundCallback, EngineResult, Maximization, PointCallback
 from netopt.engines.objective import SlackObjective
 from netopt.network.network import Network
@@ -73,7 +74,7 @@ def build_slack_model(
     *,
     remainders: Mapping[str, Remainder] = MappingProxyType({}),
 ) -> SlackModel:
-    """Write `network` over `domain` and maximise `objective`; `remainders` are those of `netopt.encoding.encode`.
+    """Write `network` over `domain` and maximise `objective`; `remainders` are those of `netopt.encode`.
 
     Raises
     ------

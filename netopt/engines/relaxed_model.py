@@ -15,7 +15,7 @@ import numpy as np
 from formulations.formulation import Formulation
 from netopt.arrays import FloatArray
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.encoding import inlined
+from netopt.encoding.encode import inlined
 from netopt.engines.milp import SlackModel, build_slack_model
 from netopt.engines.objective import SlackObjective
 from netopt.network.network import INPUT, Network

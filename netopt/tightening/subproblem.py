@@ -8,7 +8,8 @@ from formulations.formulation import Formulation
 from formulations.milp import MilpModel
 from netopt.arrays import FloatArray, IntArray
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.encoding import LinearExpression, encode
+from netopt.encoding.encode import encode
+from netopt.encoding.encoding import LinearExpression
 from netopt.network.network import Network
 from netopt.specification.domain import Domain
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from formulations.big_m import BigM
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.rows import upper_functions
-from netopt.encoding import encode
+from netopt.encoding.encode import encode
 from netopt.engines.objective import SlackObjective
 from netopt.engines.relaxed_model import RelaxedModel
 from netopt.errors import InputError

@@ -16,7 +16,8 @@ from formulations.milp import VANISHED, MilpModel
 from formulations.registry import FORMULATIONS, parse_formulation
 from netopt.bounds.compute import compute_bounds
 from netopt.bounds.preactivation import PreactivationBounds
-from netopt.encoding import Encoding, encode
+from netopt.encoding.encode import encode
+from netopt.encoding.encoding import Encoding
 from netopt.errors import InputError
 from netopt.network.build import from_weights
 from netopt.network.dense import Dense

@@ -1,0 +1,1 @@
+"""From a network over a domain to a mixed-integer linear model."""
