@@ -10,6 +10,7 @@ import threading
 from multiprocessing.connection import Connection
 
 from netopt.errors import NetoptError
+from netopt.solvers.portable import portable
 
 
 def serve(descriptor: int) -> None:
@@ -38,13 +39,4 @@ def _answer(call: bytes) -> tuple[bool, object]:
         function, arguments = pickle.loads(call)
         return True, function(*arguments)
     except BaseException as error:  # noqa: BLE001 - crosses the pipe and is raised by the caller's future
-        return False, portable(error)
-
-
-def portable(error: BaseException) -> BaseException:
-    """Return the error if it survives a pipe, else one that says the same."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - any failure to copy it has the same remedy
-        return NetoptError(f"a worker process failed: {type(error).__name__}: {error}")
-    return error
+        return False, portable(error, NetoptError, "a worker process failed")

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from netopt.errors import InputError, SolverFailureError
+from netopt.solvers.portable import portable
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +92,4 @@ def _answer(connection: Connection, lock: threading.Lock, job: Job, interrupt: t
     except MemoryError:
         send("memory")
     except Exception as error:  # noqa: BLE001 - crosses the pipe and is raised in the parent
-        send("error", _portable(error))
-
-
-def _portable(error: Exception) -> Exception:
-    """Return the error if it survives a pipe, else one that says the same."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - any failure to copy it has the same remedy
-        return SolverFailureError(f"the solver failed in its child process: {type(error).__name__}: {error}")
-    return error
+        send("error", portable(error, SolverFailureError, "the solver failed in its child process"))
