@@ -68,8 +68,8 @@ def run(
     """
     from netopt.campaign.campaign import Limits, plan, run_campaign
     from netopt.campaign.problem import read_problems
-    from netopt.campaign.progress import shown
     from netopt.campaign.setting import parse_setting
+    from netopt.cli.campaign_progress import shown
 
     problems = [problem for path in lists for problem in read_problems(path)]
     settings = [parse_setting(text) for text in setting]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from netopt.cli.count_bar import count_bar
+
 if TYPE_CHECKING:
     from netopt.pruning.harp.state import Epoch
 
@@ -15,29 +17,7 @@ def epoch_bar(
     total: int, before: int, *, quiet: bool
 ) -> Iterator[tuple[Callable[[Epoch], None], Callable[[float, float], None]]]:
     """Yield what is to be called after every epoch and after every step; `before` epochs ran in an earlier call."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
-    everything = 10.0**9  # seconds: the ETA's window is the whole training
-    with Progress(
-        *columns, console=console, disable=quiet or not console.is_terminal, speed_estimate_period=everything
-    ) as bar:
+    with count_bar(quiet=quiet, width=20) as bar:
         line = bar.add_task("", total=total, completed=before)
         done, last = before, ""
 

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from netopt.campaign.campaign import Progress
+from netopt.cli.count_bar import count_bar
+
+if TYPE_CHECKING:
+    from netopt.campaign.campaign import Progress
 
 
 @contextmanager
 def shown(quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
-    """Yield a callback for `run_campaign` that shows how far it is.
-
-    The ETA rests on the mean time of all runs finished in this call. The first failure of each setting is printed.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
-    everything = 10.0**9  # seconds: the ETA's window is the whole campaign
-    hidden = quiet or not console.is_terminal
+    """Yield a callback for `run_campaign` that shows how far it is and prints the first failure of each setting."""
     failed: set[str] = set()
-    with Bar(*columns, console=console, disable=hidden, speed_estimate_period=everything) as bar:
+    with count_bar(quiet=quiet) as bar:
         line = bar.add_task("")
 
         def show(progress: Progress) -> None:
@@ -42,6 +28,6 @@ def shown(quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
             if row["status"] == "error" and row["setting"] not in failed and not quiet:
                 failed.add(row["setting"])
                 failure = f"{row['setting']} failed on {row['onnx']} {row['vnnlib']}: {row['error']}"
-                console.print(failure, markup=False, highlight=False, soft_wrap=True)
+                bar.console.print(failure, markup=False, highlight=False, soft_wrap=True)
 
         yield show
