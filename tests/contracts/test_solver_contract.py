@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import threading
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,79 +9,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from milp_models import (
-    HARD_OPTIMUM,
-    HARD_ROOT_BOUND,
     best_value,
     hard_knapsack,
     knapsack_optimum,
-    market_split,
     random_milp,
     small_knapsack,
 )
 from scipy import sparse
+from solver_answers import check, check_optimum, one_row, solve
 
 from formulations.milp import MilpBuilder, MilpModel
 from netopt.errors import InputError, InvalidOptionError, UnsupportedModelError
 from netopt.solvers.child import ChildSolver
 from netopt.solvers.parameters import SolverParameters
-from netopt.solvers.registry import SOLVERS, get_solver
-from netopt.solvers.result import SolverResult, Termination
+from netopt.solvers.registry import SOLVERS
+from netopt.solvers.result import Termination
 from netopt.solvers.solver import MilpSolver
 
 UNBOUNDED = (Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED)
-
-
-@pytest.fixture(params=[*SOLVERS, "child of highs"], scope="module")
-def solver(request: pytest.FixtureRequest) -> Iterator[MilpSolver]:
-    if request.param == "child of highs":
-        with ChildSolver(get_solver("highs")) as child:
-            yield child
-        return
-    chosen = get_solver(request.param)
-    availability = chosen.availability()
-    if not availability.usable:
-        pytest.skip(availability.reason)
-    yield chosen
-
-
-def solve(solver: MilpSolver, model: MilpModel, **parameters: object) -> SolverResult:
-    result = solver.solve(model, SolverParameters(**parameters))  # type: ignore[arg-type] # by name
-    check(model, result)
-    return result
-
-
-def check(model: MilpModel, result: SolverResult) -> None:
-    """Nothing a result says contradicts the rest of it or the model."""
-    assert (result.point is None) == (result.primal_bound is None)
-    if result.point is not None:
-        scale = 1.0 + float(np.abs(model.matrix.data).max(initial=0.0))
-        assert model.violation(result.point) <= 1e-5 * scale
-        assert result.primal_bound == pytest.approx(model.objective_value(result.point), rel=1e-12, abs=1e-12)
-        assert (result.dual_bound - result.primal_bound) * (1 if model.maximize else -1) >= -1e-5 * (
-            1 + abs(result.primal_bound)
-        )
-    assert not math.isnan(result.dual_bound)
-    assert result.solver
-    assert result.seconds >= 0.0
-
-
-def check_optimum(model: MilpModel, result: SolverResult, optimum: float, gap: float = 1e-4) -> None:
-    check(model, result)
-    assert result.termination is Termination.OPTIMAL, result
-    slack = 2e-5 * (1.0 + abs(optimum)) + gap * abs(optimum)
-    assert result.primal_bound == pytest.approx(optimum, abs=slack)
-    assert result.dual_bound == pytest.approx(optimum, abs=slack)
-    assert (result.dual_bound - optimum) * (1.0 if model.maximize else -1.0) >= -1e-5 * (1.0 + abs(optimum))
-
-
-def one_row(
-    lower: float, upper: float, *, integral: bool = False, maximize: bool = True, cost: tuple[float, float] = (1.0, 1.0)
-) -> MilpModel:
-    builder = MilpBuilder()
-    x = builder.add_columns(2, upper=3.0, integral=integral)
-    builder.add_rows((x, sparse.csr_array(np.array([[1.0, 2.0]]))), lower=lower, upper=upper)
-    builder.set_objective(x, np.array(cost), constant=0.25, maximize=maximize)
-    return builder.build()
 
 
 def test_it_says_what_it_is(solver: MilpSolver) -> None:
@@ -211,113 +152,6 @@ def test_the_dual_bound_holds_within_a_wide_gap(solver: MilpSolver, seed: int) -
     check_optimum(model, solve(solver, model, relative_gap=0.2), optimum, gap=0.21)
     check_optimum(model, solve(solver, model, relative_gap=0.0, absolute_gap=15.0), optimum, gap=15.0 / abs(optimum))
     check_optimum(model, solve(solver, model, relative_gap=0.0, absolute_gap=0.0), optimum, gap=0.0)
-
-
-@pytest.mark.parametrize("maximize", [True, False])
-def test_a_time_limit_is_a_result_with_bounds_that_hold(solver: MilpSolver, maximize: bool) -> None:
-    sign = 1.0 if maximize else -1.0
-    began = time.monotonic()
-    result = solve(solver, hard_knapsack(maximize=maximize), time_limit=0.4, relative_gap=0.0)
-    assert time.monotonic() - began < 1.4
-    assert result.termination is Termination.TIME_LIMIT, result
-    assert sign * result.dual_bound >= HARD_OPTIMUM - 1e-6
-    assert result.primal_bound is None or sign * result.primal_bound <= HARD_OPTIMUM + 1e-6
-
-
-def test_a_node_limit_is_a_result(solver: MilpSolver) -> None:
-    result = solve(solver, hard_knapsack(), node_limit=1, time_limit=20.0)
-    assert result.termination is Termination.NODE_LIMIT, result
-    assert result.dual_bound >= HARD_OPTIMUM - 1e-6
-
-
-def test_an_interrupt_from_another_thread_ends_it(solver: MilpSolver) -> None:
-    if not solver.capabilities.interrupt:
-        pytest.skip(f"{solver.name} cannot be interrupted; a ChildSolver around it can")
-    interrupt = threading.Event()
-    timer = threading.Timer(0.3, interrupt.set)
-    timer.start()
-    result = solver.solve(market_split(), SolverParameters(time_limit=30.0), interrupt=interrupt)
-    timer.join()
-    assert result.seconds < 2.3
-    assert result.termination is Termination.INTERRUPTED, result
-    check(market_split(), result)
-    early = solver.solve(market_split(), SolverParameters(), interrupt=interrupt)
-    assert early.termination is Termination.INTERRUPTED
-
-
-def test_ctrl_c_ends_it_with_the_best_so_far(solver: MilpSolver) -> None:
-    if not solver.capabilities.interrupt:
-        pytest.skip(f"{solver.name} cannot be interrupted; a ChildSolver around it can")
-    import _thread
-
-    interrupt = threading.Event()
-    timer = threading.Timer(0.3, _thread.interrupt_main)
-    timer.start()
-    result = solver.solve(market_split(), SolverParameters(time_limit=30.0), interrupt=interrupt)
-    timer.join()
-    assert result.termination is Termination.INTERRUPTED, result
-    assert interrupt.is_set()  # so that the caller does not go on with the next model
-    assert result.seconds < 2.3
-
-
-def test_callbacks_see_feasible_points_and_bounds_that_only_improve(solver: MilpSolver) -> None:
-    if not solver.capabilities.incumbent_callback:
-        pytest.skip(f"{solver.name} has no callbacks")
-    model = hard_knapsack()
-    incumbents: list[float] = []
-    bounds: list[float] = []
-
-    def on_incumbent(value: float, point: np.ndarray) -> None:
-        assert model.violation(point) <= 1e-6
-        assert value == pytest.approx(model.objective_value(point))
-        incumbents.append(value)
-
-    result = solver.solve(model, SolverParameters(time_limit=1.0), on_incumbent=on_incumbent, on_bound=bounds.append)
-    check(model, result)
-    assert len(incumbents) > 1
-    assert incumbents == sorted(set(incumbents))
-    assert bounds == sorted(set(bounds), reverse=True)
-    assert min(bounds) >= HARD_OPTIMUM - 1e-6
-    assert (result.primal_bound, result.dual_bound) == (incumbents[-1], bounds[-1])
-
-
-def test_an_error_in_a_callback_reaches_the_caller(solver: MilpSolver) -> None:
-    if not solver.capabilities.incumbent_callback:
-        pytest.skip(f"{solver.name} has no callbacks")
-
-    def fail(value: float, point: np.ndarray) -> None:
-        raise ZeroDivisionError("mine")
-
-    with pytest.raises(ZeroDivisionError, match="mine"):
-        solver.solve(hard_knapsack(), SolverParameters(time_limit=20.0), on_incumbent=fail)
-    check_optimum(one_row(0.0, 4.0), solve(solver, one_row(0.0, 4.0)), 3.75)
-
-
-def test_an_objective_limit_stops_early(solver: MilpSolver) -> None:
-    if not solver.capabilities.incumbent_callback:
-        pytest.skip(f"{solver.name} has no callbacks")
-    for sign in (1.0, -1.0):
-        result = solve(solver, hard_knapsack(maximize=sign > 0), objective_limit=sign * 600.0, time_limit=20.0)
-        assert result.termination is Termination.OBJECTIVE_LIMIT, result
-        assert result.primal_bound is not None
-        assert 600.0 <= sign * result.primal_bound <= HARD_OPTIMUM
-        assert sign * result.dual_bound >= HARD_OPTIMUM - 1e-6
-
-
-def test_a_bound_limit_stops_early(solver: MilpSolver) -> None:
-    if not solver.capabilities.incumbent_callback:
-        pytest.skip(f"{solver.name} has no callbacks")
-    for sign in (1.0, -1.0):
-        model = hard_knapsack(maximize=sign > 0)
-        result = solve(solver, model, bound_limit=sign * HARD_ROOT_BOUND, time_limit=20.0)
-        assert result.termination is Termination.BOUND_LIMIT, result
-        assert HARD_OPTIMUM - 1e-6 <= sign * result.dual_bound <= HARD_ROOT_BOUND
-
-
-def test_limits_that_are_never_reached_change_nothing(solver: MilpSolver) -> None:
-    model, optimum = small_knapsack(0), knapsack_optimum(0)
-    result = solve(solver, model, objective_limit=optimum + 50.0, bound_limit=optimum - 50.0)
-    check_optimum(model, result, optimum)
 
 
 def test_a_start_counts(solver: MilpSolver) -> None:
