@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from typing import Any
 
@@ -11,21 +10,17 @@ import pytest
 from activation_patterns import Perceptron, largest_slack, random_perceptron
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lone_surrogates import only_surrogates
 from result_schema import validate
 from solved_domains import DOMAINS, LOWER, UPPER, optimum
 
-from netopt.errors import InputError, InvalidOptionError
+from netopt.errors import InputError
 from netopt.network.build import from_weights
 from netopt.network.network import Network
-from netopt.problems.hunting import Hunt
 from netopt.problems.maximization import maximize
-from netopt.problems.maximum_search import MaximumSearch
 from netopt.problems.results import MaximizationResult
-from netopt.problems.settings import Settings
-from netopt.problems.surrogate import ladder as ladder_module
-from netopt.problems.surrogate import portfolio as portfolio_module
 from netopt.problems.surrogate import sparse_model as sparse_model_module
-from netopt.problems.surrogate.options import Pruning, RelaxedSurrogate, Surrogate, parse_surrogate
+from netopt.problems.surrogate.options import Pruning, Surrogate
 from netopt.problems.verification import verify
 from netopt.pruning.prune import Pruned, prune
 from netopt.specification.box import Box
@@ -33,15 +28,6 @@ from netopt.specification.property import Case, Conjunction, Property
 
 LADDERS = ("ladder", "ladder:magnitude:0.9,0.5", "relaxed", "ladder:random:0.8", "relaxed:0.3")
 SPARSE = ("domain-aware:0.8", "magnitude:0.5", "random:0.7", "neuron-norm:0.5", "lossless")
-
-
-def only_surrogates(patch: pytest.MonkeyPatch) -> None:
-    """Leave finding points to the pruned networks and the solver."""
-    patch.setattr(Hunt, "attack", lambda *_: None)
-    patch.setattr(Settings, "native", False)
-    patch.setattr(MaximumSearch, "_climb", lambda *_args, **_options: None)
-    patch.setattr(MaximumSearch, "_sample", lambda self, bracket, _: bracket.offer(self.domain.center[None], "sample"))
-    patch.setattr(portfolio_module, "portfolio", lambda *_args, **_options: None)
 
 
 def check_maximum(result: MaximizationResult, network: Network, kind: str, weights: np.ndarray, truth: float) -> None:
@@ -232,129 +218,6 @@ def test_no_good_cuts_and_region_models_find_other_points_and_prove_nothing(
                 assert stage["region_value"] <= truth + 1e-5
     assert region_model or solves > 1
     assert (regions > 0) is region_model
-
-
-def test_no_good_cuts_need_binaries() -> None:
-    perceptron = random_perceptron(np.random.default_rng(0), [2, 6, 4, 1])
-    surrogate = Surrogate(rungs=(Pruning("magnitude", 0.0),), no_good=True)
-    with pytest.raises(InvalidOptionError, match="binaries"):
-        maximize(
-            perceptron.network,
-            Box(LOWER, UPPER),
-            isolate=False,
-            formulation="triangle",
-            bounds="interval",
-            prune=surrogate,
-        )
-
-
-def wide_network() -> Network:
-    return random_perceptron(np.random.default_rng(0), [24, 60, 60, 60, 2], scale=0.5).network
-
-
-@pytest.mark.parametrize(("prune", "isolate"), [("ladder", True), ("magnitude:0.3", False), ("ladder", False)])
-def test_a_limit_returns_the_best_known(prune: str, isolate: bool) -> None:
-    network, box = wide_network(), Box(-np.ones(24), np.ones(24))
-    result = maximize(network, box, output=1, time_limit=3.0, isolate=isolate, prune=prune)
-    assert result.status == "timeout"
-    assert result.primal_bound is not None
-    assert result.dual_bound is not None
-    assert result.primal_bound < result.dual_bound
-    assert result.origin
-    validate(result)
-
-
-def test_an_interrupt_returns_the_best_known() -> None:
-    interrupt, seen = threading.Event(), list[float]()
-
-    def heard(progress: Any) -> None:
-        if progress.primal_bound is not None:
-            seen.append(progress.primal_bound)
-        if progress.stage == "surrogate":
-            interrupt.set()
-
-    result = maximize(
-        wide_network(),
-        Box(-np.ones(24), np.ones(24)),
-        output=0,
-        interrupt=interrupt,
-        progress=heard,
-        isolate=False,
-        prune="ladder",
-    )
-    assert result.interrupted
-    assert result.status == "feasible"
-    assert seen == sorted(seen)
-    assert result.primal_bound is not None
-    assert result.primal_bound >= seen[-1]
-
-
-def test_stages_tell_sparse_and_dense_figures_apart() -> None:
-    network, box = wide_network(), Box(np.full(24, -0.1), np.full(24, 0.1))
-    result = maximize(network, box, output=0, minimize=True, time_limit=8.0, isolate=False, prune="magnitude:0.9")
-    stage = next(stage for stage in result.stages if stage["name"] == "surrogate")
-    assert stage["pruning"] == "magnitude:0.9"
-    assert stage["removed"] == pytest.approx(0.9, abs=0.01)
-    assert stage["weights"] < 0.11 * network.parameters
-    assert stage["binaries"] <= stage["unstable_relus"] <= network.relu_count
-    assert stage["sparse_bound"] <= stage["sparse_value"] + 1e-6  # of a minimum
-    assert stage["primal_bound"] <= stage["dense_value"] + 1e-9
-    assert stage["primal_bound"] >= result.primal_bound
-
-
-def test_a_rung_that_brings_nothing_gives_its_time_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    only_surrogates(monkeypatch)
-    monkeypatch.setattr(ladder_module, "PATIENCE", 0.1)
-    monkeypatch.setattr(ladder_module, "STALL_SHARE", 0.0)
-    network, box = wide_network(), Box(-np.ones(24), np.ones(24))
-    result = maximize(network, box, output=1, time_limit=3.0, isolate=False, prune="ladder:magnitude:0.5")
-    stage = next(stage for stage in result.stages if stage["name"] == "surrogate")
-    assert stage["stalled"] or stage["incumbents"] == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "rungs", "exact"),
-    [
-        ("domain-aware:0.8", ["domain-aware:0.8"], False),
-        ("lossless", ["lossless"], False),
-        ("ladder", ["domain-aware:0.95", "domain-aware:0.9", "domain-aware:0.8", "domain-aware:0.5"], True),
-        ("ladder:0.5,0.9", ["domain-aware:0.9", "domain-aware:0.5"], True),
-        ("ladder:magnitude:0.9,0", ["magnitude:0.9"], True),
-    ],
-)
-def test_texts_name_surrogates(text: str, rungs: list[str], exact: bool) -> None:
-    surrogate = parse_surrogate(text)
-    assert isinstance(surrogate, Surrogate)
-    assert [pruning.label for pruning in surrogate.rungs] == rungs
-    assert surrogate.exact is exact
-
-
-def test_texts_name_relaxed_surrogates() -> None:
-    assert parse_surrogate("relaxed") == RelaxedSurrogate(None)
-    assert parse_surrogate("relaxed:0.3") == RelaxedSurrogate(0.3)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("magnitude:1", r"\[0, 1\)"),
-        ("magnitude:-0.1", r"\[0, 1\)"),
-        ("magnitude:nan", r"\[0, 1\)"),
-        ("magnitude", "METHOD:RATE"),
-        ("best:0.5", "unknown"),
-        ("ladder:", "not a rate"),
-        ("ladder:0.9,x", "not a rate"),
-        ("ladder:1.5", r"\[0, 1\)"),
-        ("ladder:best:0.5", "unknown"),
-        ("ladder:0", "no pruned network"),
-        ("relaxed:1", r"\[0, 1\)"),
-        ("relaxed:", "not a rate"),
-    ],
-)
-def test_other_texts_are_refused(text: str, words: str) -> None:
-    network = from_weights([np.eye(1)], [np.zeros(1)])
-    with pytest.raises(InvalidOptionError, match=words):
-        maximize(network, Box(np.zeros(1), np.ones(1)), isolate=False, prune=text)
 
 
 def test_a_network_that_is_constant_cannot_be_pruned_and_needs_not() -> None:
