@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from formulations.milp import MilpModel
 from netopt.arrays import FloatArray
 from netopt.errors import InvalidOptionError, SolverFailureError
@@ -100,7 +102,7 @@ class Scip(Adapter):
         import pyscipopt
 
         scip = pyscipopt.Model()
-        _set_options(scip, parameters)
+        _set_options(scip, model, parameters)
         problem = ScipProblem(scip)
         columns = _build(scip, problem, model)
         if start is not None:
@@ -119,7 +121,7 @@ class Scip(Adapter):
         )
 
 
-def _set_options(scip: Any, parameters: SolverParameters) -> None:
+def _set_options(scip: Any, model: MilpModel, parameters: SolverParameters) -> None:
     scip.hideOutput()  # on stdout
     if parameters.log:
         scip.setLogfile("/dev/stderr")
@@ -130,10 +132,12 @@ def _set_options(scip: Any, parameters: SolverParameters) -> None:
         "randomization/randomseedshift": parameters.seed,
         "limits/gap": parameters.relative_gap,
         "limits/absgap": parameters.absolute_gap,
-        # With the default of 1e-6 networks over boxes as narrow as that were called infeasible.
-        "numerics/feastol": 1e-9,
-        "numerics/dualfeastol": 1e-9,
     }
+    bounded = np.isfinite(model.column_lower) & np.isfinite(model.column_upper)
+    if bounded[model.integral].all():
+        # With the default of 1e-6 networks over boxes as narrow as that were called infeasible. Integer columns without
+        # bounds, which no network has, may then keep SCIP busy beyond any time limit.
+        settings |= {"numerics/feastol": 1e-9, "numerics/dualfeastol": 1e-9}
     if parameters.node_limit is not None:
         settings["limits/nodes"] = parameters.node_limit
     if parameters.plain:
