@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from milp_models import (
 from solver_answers import check, check_optimum, one_row, solve
 
 from netopt.solvers.parameters import SolverParameters
-from netopt.solvers.result import Termination
+from netopt.solvers.result import SolverResult, Termination
 from netopt.solvers.solver import MilpSolver
 
 
@@ -39,14 +40,20 @@ def test_a_node_limit_is_a_result(solver: MilpSolver) -> None:
     assert result.dual_bound >= HARD_OPTIMUM - 1e-6
 
 
-def test_an_interrupt_from_another_thread_ends_it(solver: MilpSolver) -> None:
+def interrupted(solver: MilpSolver, interrupt: threading.Event, act: Callable[[], object]) -> SolverResult:
+    """Return the answer to a model that takes longer, with `act` called in another thread after 0.3 s."""
     if not solver.capabilities.interrupt:
         pytest.skip(f"{solver.name} cannot be interrupted; a ChildSolver around it can")
-    interrupt = threading.Event()
-    timer = threading.Timer(0.3, interrupt.set)
+    timer = threading.Timer(0.3, act)
     timer.start()
     result = solver.solve(market_split(), SolverParameters(time_limit=30.0), interrupt=interrupt)
     timer.join()
+    return result
+
+
+def test_an_interrupt_from_another_thread_ends_it(solver: MilpSolver) -> None:
+    interrupt = threading.Event()
+    result = interrupted(solver, interrupt, interrupt.set)
     assert result.seconds < 2.3
     assert result.termination is Termination.INTERRUPTED, result
     check(market_split(), result)
@@ -55,15 +62,10 @@ def test_an_interrupt_from_another_thread_ends_it(solver: MilpSolver) -> None:
 
 
 def test_ctrl_c_ends_it_with_the_best_so_far(solver: MilpSolver) -> None:
-    if not solver.capabilities.interrupt:
-        pytest.skip(f"{solver.name} cannot be interrupted; a ChildSolver around it can")
     import _thread
 
     interrupt = threading.Event()
-    timer = threading.Timer(0.3, _thread.interrupt_main)
-    timer.start()
-    result = solver.solve(market_split(), SolverParameters(time_limit=30.0), interrupt=interrupt)
-    timer.join()
+    result = interrupted(solver, interrupt, _thread.interrupt_main)
     assert result.termination is Termination.INTERRUPTED, result
     assert interrupt.is_set()  # so that the caller does not go on with the next model
     assert result.seconds < 2.3
