@@ -12,7 +12,6 @@ from netopt.network.linear_map import LinearMap
 from netopt.network.network import INPUT, Network, TensorSpec
 from netopt.network.nodes import Affine, Relu
 from netopt.network.sparse import Sparse
-from netopt.pruning.apply import value_of
 
 
 def pooled_network(seed: int = 5) -> Network:
@@ -42,7 +41,7 @@ def values_of(network: Network, points: np.ndarray) -> dict[str, np.ndarray]:
     """Return the values of all nodes at points (count, n), by name."""
     values = {INPUT: points}
     for node in network.nodes:
-        values[node.name] = value_of(node, values)
+        values[node.name] = node.value(values, len(values[INPUT]))
     return values
 
 

@@ -204,7 +204,7 @@ class Network:
         last_reader = {source: node.name for node in self.nodes for source in node.inputs}
         values: dict[str, FloatArray] = {INPUT: x}
         for node in self.nodes:
-            value = np.maximum(values[node.input], 0.0) if isinstance(node, Relu) else node.value(values, x.shape[0])
+            value = node.value(values, x.shape[0])
             values[node.name] = value
             yield node.name, value
             for source in node.inputs:

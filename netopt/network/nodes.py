@@ -54,5 +54,10 @@ class Relu:
         """Names of the nodes read."""
         return (self.input,)
 
+    def value(self, values: Mapping[str, FloatArray], batch: int) -> FloatArray:
+        """Return the node's value, (batch, size), given that of the node it reads, (batch, size)."""
+        value: FloatArray = np.maximum(values[self.input], 0.0)
+        return value
+
 
 Node = Affine | Relu

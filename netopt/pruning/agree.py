@@ -23,7 +23,6 @@ from netopt.arrays import FloatArray
 from netopt.network.linear_map import LinearMap
 from netopt.network.network import INPUT, Network
 from netopt.network.nodes import Affine, Node, Relu
-from netopt.pruning.apply import value_of
 from netopt.pruning.sample import Sample, at_point
 from netopt.pruning.weights import is_structural
 
@@ -51,10 +50,10 @@ def agree(
     nodes: list[Node] = []
     factors: dict[str, float] = {}
     for node, small in zip(network.nodes, sparse.nodes, strict=True):
-        dense[node.name] = value_of(node, dense)
+        dense[node.name] = node.value(dense, len(sample.points))
         if isinstance(small, Relu) or isinstance(node, Relu):
             nodes.append(small)
-            thin[node.name] = value_of(small, thin)
+            thin[node.name] = small.value(thin, len(sample.points))
             forget(node, last_readers, dense, thin)
             continue
         counts = None if influence is None else influence[node.name]

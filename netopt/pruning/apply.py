@@ -19,7 +19,7 @@ from netopt.arrays import FloatArray
 from netopt.checks import check_kind
 from netopt.errors import InputError
 from netopt.network.network import INPUT, Network
-from netopt.network.nodes import Affine, Node, Relu
+from netopt.network.nodes import Affine, Node
 from netopt.pruning.mask import Mask
 from netopt.pruning.weights import PrunableMap, prunable_maps, with_weights
 from netopt.specification.domain import Domain
@@ -70,15 +70,8 @@ def node_values(network: Network, x: FloatArray) -> dict[str, FloatArray]:
     """Return the value of every node (and `INPUT`) at one point: name -> (size,)."""
     values = {INPUT: x[None]}
     for node in network.nodes:
-        values[node.name] = value_of(node, values)
+        values[node.name] = node.value(values, 1)
     return {name: value[0] for name, value in values.items()}
-
-
-def value_of(node: Node, values: Mapping[str, FloatArray]) -> FloatArray:
-    """Return a node's value, (count, size), from those of the nodes it reads."""
-    if isinstance(node, Relu):
-        return np.maximum(values[node.input], 0.0)
-    return node.value(values, values[node.inputs[0]].shape[0])
 
 
 def _without(node: Affine, parts: list[PrunableMap], mask: Mask, means: Mapping[str, FloatArray] | None) -> Affine:

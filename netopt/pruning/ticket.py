@@ -26,7 +26,6 @@ from netopt.arrays import BoolArray, FloatArray
 from netopt.network.network import INPUT
 from netopt.network.nodes import Affine
 from netopt.pruning.agree import adapted, forget, readers_at_last
-from netopt.pruning.apply import value_of
 from netopt.pruning.contribution import contributions
 from netopt.pruning.request import Request
 from netopt.pruning.sample import Sample
@@ -49,12 +48,12 @@ def keep_ticket(request: Request) -> dict[str, BoolArray]:
     dense, thin = {INPUT: sample.points}, {INPUT: sample.points}
     kept: dict[str, BoolArray] = {}
     for node in network.nodes:
-        dense[node.name] = value_of(node, dense)
+        dense[node.name] = node.value(dense, len(sample.points))
         if isinstance(node, Affine):
             counts = request.known_ranges.influence[node.name] if request.rescale else None
             _, thin[node.name], _ = adapted(node, node.maps, thin, dense[node.name], sample, counts)
         else:
-            thin[node.name] = value_of(node, thin)
+            thin[node.name] = node.value(thin, len(sample.points))
         if isinstance(node, Affine) and node.name in by_node:
             layer = by_node[node.name]
             without = _without_units(node, thin, dense[node.name], sample)

@@ -10,6 +10,8 @@ from pruned_cases import ALL, pairs
 from netopt.bounds.crown import crown_bounds
 from netopt.errors import InputError, InvalidOptionError
 from netopt.network.build import from_weights
+from netopt.network.network import Network, TensorSpec
+from netopt.network.nodes import Affine
 from netopt.pruning.apply import node_values
 from netopt.pruning.influence import find_ranges
 from netopt.pruning.paths import ensure_path
@@ -259,3 +261,13 @@ def test_folding_and_influence_bring_the_sparse_network_closer() -> None:
         assert error("magnitude", True) < 0.5 * error("magnitude", False)
         assert error("domain-aware", True) < error("magnitude", True)
         assert error("global-domain-aware", True) < error("magnitude", True)
+
+
+def test_a_node_that_reads_nothing_is_its_bias() -> None:
+    constant = Network(
+        (Affine("constant", (), (), np.array([1.0, -2.0])),),
+        "constant",
+        (TensorSpec("X", (1, 3)),),
+        (TensorSpec("Y", (1, 2)),),
+    )
+    assert node_values(constant, np.zeros(3))["constant"].tolist() == [1.0, -2.0]
